@@ -1,0 +1,139 @@
+# smtpsec: everything is built out of tree, under $(BUILD), for both Luas. `make help` says what there is to do.
+
+BUILD    ?= build
+CC       ?= cc
+LUAS     := 5.4 jit
+PREFIX   ?= /usr/local
+
+LUA_5.4  := lua5.4
+LUA_jit  := luajit
+# Asked for when something is compiled, because `make demo` may have to install them first.
+CFLAGS_5.4 = $(shell pkg-config --cflags lua5.4)
+CFLAGS_jit = $(shell pkg-config --cflags luajit)
+
+WARN     := -Wall -Wextra -Wconversion -Wpedantic -Wshadow -Werror
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OPTIMIZE ?= -O2 -g
+SANITIZE ?=
+CFLAGS   += -std=c11 -D_GNU_SOURCE -Icsrc -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(OPTIMIZE) \
+            $(if $(SANITIZE),$(SANITIZE),$(HARDEN))
+LDFLAGS  += -shared -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
+
+# The engine knows no Lua and is compiled once; the bindings are compiled for each ABI.
+ENGINE   := $(wildcard csrc/*.c csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c)
+BINDING  := $(filter-out csrc/lua/check.c,$(wildcard csrc/lua/*.c))
+SOCKET   := $(wildcard csrc/sock/*.c)
+ENGINE_O := $(ENGINE:csrc/%.c=$(BUILD)/engine/%.o)
+STATUS_O := $(BUILD)/engine/base/status.o
+MODULES  := $(foreach l,$(LUAS),$(BUILD)/$(l)/smtpsec/core.so $(BUILD)/$(l)/smtpsec/sock.so)
+
+V ?=
+quiet = @$(if $(V),,echo "  $(1)  $@";)
+
+.PHONY: all demo test check lint format asan valgrind gcstress failmalloc fuzz rock install env clean help
+all: $(MODULES)                     ## build the C modules for both Luas (the default; V=1 shows the commands)
+
+$(BUILD)/engine/%.o: csrc/%.c
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(CFLAGS) -c $< -o $@
+
+define for-lua
+$(BUILD)/$(1)/obj/%.o: csrc/%.c
+	@mkdir -p $$(@D)
+	$$(call quiet,CC)$(CC) $(CFLAGS) $$(CFLAGS_$(1)) -c $$< -o $$@
+
+$(BUILD)/$(1)/smtpsec/core.so: $(ENGINE_O) $(BINDING:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -lssl -lcrypto -lm && mv $$@.new $$@
+
+$(BUILD)/$(1)/smtpsec/sock.so: $(SOCKET:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o $(STATUS_O)
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -pthread -lm && mv $$@.new $$@
+endef
+$(foreach l,$(LUAS),$(eval $(call for-lua,$(l))))
+-include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
+
+# ---- trying it ----------------------------------------------------------------------------------------------------
+
+demo:                               ## install what is missing, build, and watch two mails travel and arrive
+	@sh spec/support/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(call with,5.4) lua5.4 examples/demo.lua
+
+# ---- testing ------------------------------------------------------------------------------------------------------
+
+with    = LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;' \
+          LUA_CPATH='$(abspath $(BUILD))/$(1)/?.so;;'
+BUSTED  := /usr/bin/busted
+SPECS   ?= spec
+tally   := sh spec/support/tally.sh
+# Counts of a run, in a file that programs below find through the environment.
+COUNTS  ?= $(BUILD)/counts
+
+test:                               ## install what is missing, and check everything, on both Luas
+	@sh spec/support/deps.sh test
+	@mkdir -p $(BUILD) && rm -f $(COUNTS)
+	@$(MAKE) --no-print-directory all
+	@$(tally) run $(COUNTS) $(MAKE) --no-print-directory lint
+	@$(foreach l,$(LUAS),$(tally) run $(COUNTS) $(MAKE) --no-print-directory specs LUA=$(l);)
+	@$(tally) run $(COUNTS) $(MAKE) --no-print-directory rock
+	@$(tally) run $(COUNTS) $(MAKE) --no-print-directory failmalloc
+	@$(tally) run $(COUNTS) $(MAKE) --no-print-directory gcstress
+	@$(tally) run $(COUNTS) $(MAKE) --no-print-directory asan
+	@$(tally) sum $(COUNTS)
+
+check: all                          ## the specs alone, on both Luas (SPECS=spec/x_spec.lua for some of them)
+	@rm -f $(COUNTS)
+	@$(foreach l,$(LUAS),$(tally) run $(COUNTS) $(MAKE) --no-print-directory specs LUA=$(l);)
+	@$(tally) sum $(COUNTS)
+
+.PHONY: specs
+specs:
+	@echo "== $(LUA_$(LUA)): $(SPECS)"
+	@$(call with,$(LUA)) $(RUNNER) $(LUA_$(LUA)) $(BUSTED) $(SPECS)
+
+lint:                               ## warnings as errors on clang too, formatting, luacheck, the rockspec
+	@$(MAKE) --no-print-directory all CC=clang BUILD=$(BUILD)/clang
+	clang-format --dry-run --Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c)
+	luacheck -q lua spec examples rockspec/*.rockspec
+	luarocks lint rockspec/smtpsec-scm-1.rockspec
+
+format:                             ## format the C files
+	clang-format -i $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c)
+
+asan:                               ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer, on both Luas
+	@$(MAKE) --no-print-directory all BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
+	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	@$(foreach l,$(LUAS),$(MAKE) --no-print-directory specs BUILD=$(BUILD)/asan LUA=$(l) \
+	  RUNNER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" &&) true
+
+valgrind:                           ## the specs under valgrind, on both Luas
+	@$(MAKE) --no-print-directory all
+	@$(foreach l,$(LUAS),$(MAKE) --no-print-directory specs LUA=$(l) SPECS='$(VALGRIND_SPECS)' \
+	  RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" &&) true
+
+gcstress:                           ## the specs with a garbage collector that never rests, on both Luas
+	@$(foreach l,$(LUAS),SMTPSEC_GC=stress $(MAKE) --no-print-directory specs LUA=$(l) &&) true
+
+failmalloc:                         ## the engine with each of its allocations failing in turn
+	sh spec/fuzz/failmalloc.sh
+
+FUZZ_SECONDS ?= 60
+fuzz:                               ## the libFuzzer targets, FUZZ_SECONDS each
+	sh spec/fuzz/run.sh $(FUZZ_SECONDS)
+
+# ---- installing ---------------------------------------------------------------------------------------------------
+
+# LuaRocks builds inside the tree that it is given, so each Lua gets a copy.
+rock:                               ## build and install the rock for both Luas into $(BUILD)/rock, and load it from there
+	sh spec/support/rock.sh $(abspath $(BUILD))/rock
+
+LUA ?=
+env:                                ## print LUA_PATH and LUA_CPATH to use this checkout (LUA=5.4 or LUA=jit: just that one)
+	@$(foreach l,$(if $(LUA),$(LUA),$(LUAS)),$(if $(LUA),,echo "# $(LUA_$(l))";) echo "export $(call with,$(l))";)
+
+clean:                              ## remove everything that was built
+	rm -rf $(BUILD)
+
+help:                               ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
