@@ -1,0 +1,30 @@
+/* data: a message on its way through DATA (RFC 5321 section 4.5.2), exact wherever the caller cut its chunks.
+ *
+ * Two things happen here and nowhere else: CR and LF leave only as CRLF, whatever came in (a bare one is what SMTP
+ * smuggling is made of: section 2.3.8), and a dot that begins a line is doubled. */
+#ifndef SS_DATA_H
+#define SS_DATA_H
+
+#include "base/buf.h"
+
+typedef struct ss_data {
+  bool after_cr;  /* the last byte in was a CR whose LF was already written */
+  bool line_open; /* something was written since the last CRLF */
+} ss_data;
+
+void ss_data_begin(ss_data *d);
+
+/* Most bytes that n more could become. */
+static inline size_t ss_data_bound(size_t n)
+{
+  return 2 * n;
+}
+
+/* Appends the encoding of n bytes. SS_OK; SS_E_FULL when `to` has not ss_data_bound(n) of room; SS_E_ARGUMENT when a NUL
+ * is among them; SS_E_MEMORY. Nothing is written unless SS_OK. */
+ss_status ss_data_write(ss_data *d, ss_buf *to, const void *p, size_t n);
+
+/* Appends the end: a CRLF where the last line lacks it, and the lone dot. SS_OK, SS_E_FULL or SS_E_MEMORY. */
+ss_status ss_data_end(ss_data *d, ss_buf *to);
+
+#endif

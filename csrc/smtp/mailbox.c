@@ -1,0 +1,118 @@
+/* mailbox: see mailbox.h. */
+#include "smtp/mailbox.h"
+#include "base/utf8.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <string.h>
+
+/* RFC 5321 section 4.5.3.1; labels by RFC 1035 section 2.3.4. */
+enum { MAX_LOCAL = 64, MAX_DOMAIN = 255, MAX_LABEL = 63, MAX_MAILBOX = 254 };
+
+static bool is_alnum(unsigned char c)
+{
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static bool is_atext(unsigned char c)
+{
+  return is_alnum(c) || c >= 0x80 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* C1 controls are controls too, though UTF-8 spells them in two bytes. */
+static const char *controls(const char *s, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)s[i];
+    if (c < 0x20 || c == 0x7F) return "contains a control character";
+    if (c == 0xC2 && i + 1 < n && (unsigned char)s[i + 1] < 0xA0) return "contains a control character";
+  }
+  return ss_utf8_valid((const uint8_t *)s, n) == n ? NULL : "is not valid UTF-8";
+}
+
+/* Length of the quoted string at s, closing quote included; 0 when it never closes. */
+static size_t quoted(const char *s, size_t n)
+{
+  for (size_t i = 1; i < n; i++) {
+    if (s[i] == '"') return i + 1;
+    if (s[i] == '\\') i++;
+  }
+  return 0;
+}
+
+static size_t dot_string(const char *s, size_t n)
+{
+  size_t i = 0;
+  while (i < n && (is_atext((unsigned char)s[i]) || s[i] == '.'))
+    i++;
+  return i;
+}
+
+static const char *check_local(const char *s, size_t n)
+{
+  if (n == 0) return "has nothing before the @";
+  if (n > MAX_LOCAL) return "has more than 64 octets before the @ (RFC 5321, 4.5.3.1.1)";
+  if (s[0] == '"') return NULL;
+  if (s[0] == '.' || s[n - 1] == '.') return "has a dot at an end of the part before the @";
+  for (size_t i = 1; i < n; i++)
+    if (s[i] == '.' && s[i - 1] == '.') return "has two dots in a row before the @";
+  return NULL;
+}
+
+static const char *check_literal(const char *s, size_t n)
+{
+  char text[INET6_ADDRSTRLEN];
+  unsigned char address[16];
+  if (n < 3 || s[n - 1] != ']') return "has an address literal without its closing bracket";
+  bool six = n > 7 && strncmp(s, "[IPv6:", 6) == 0;
+  size_t skip = six ? 6 : 1, length = n - skip - 1;
+  if (length < sizeof text && !memchr(s + skip, '\0', length)) {
+    memcpy(text, s + skip, length);
+    text[length] = '\0';
+    if (inet_pton(six ? AF_INET6 : AF_INET, text, address) == 1) return NULL;
+  }
+  return "has an address literal that is neither [192.0.2.1] nor [IPv6:2001:db8::1]";
+}
+
+const char *ss_domain_check(const char *s, size_t n)
+{
+  if (n == 0) return "has an empty domain";
+  if (n > MAX_DOMAIN) return "has a domain of more than 255 octets (RFC 5321, 4.5.3.1.2)";
+  if (s[0] == '[') return check_literal(s, n);
+  size_t label = 0;
+  for (size_t i = 0; i <= n; i++) {
+    if (i < n && s[i] != '.') {
+      if ((unsigned char)s[i] >= 0x80)
+        return "has a domain that is not ASCII: write its A-label form (xn--…)";
+      if (!is_alnum((unsigned char)s[i]) && s[i] != '-')
+        return "has a domain with a character other than letters, digits, hyphens and dots";
+      label++;
+      continue;
+    }
+    if (label == 0) return "has a domain with an empty label";
+    if (label > MAX_LABEL) return "has a domain with a label of more than 63 octets";
+    if (s[i - 1] == '-' || s[i - label] == '-') return "has a domain label that begins or ends with a hyphen";
+    label = 0;
+  }
+  return NULL;
+}
+
+const char *ss_mailbox_parse(const char *s, size_t n, ss_mailbox *box)
+{
+  const char *wrong = controls(s, n);
+  if (wrong) return wrong;
+  if (n == 0) return "is empty";
+  size_t local = s[0] == '"' ? quoted(s, n) : dot_string(s, n);
+  if (local == 0 && s[0] == '"') return "has a quoted part that never closes";
+  if (local == n) return "has no @";
+  if (s[local] != '@') return "has a character before the @ that only a quoted part may hold";
+  if ((wrong = check_local(s, local))) return wrong;
+  if ((wrong = ss_domain_check(s + local + 1, n - local - 1))) return wrong;
+  if (n > MAX_MAILBOX) return "is longer than 254 octets (RFC 5321, 4.5.3.1.3)";
+  box->local_length = local;
+  box->domain_start = local + 1;
+  box->internationalized = false;
+  for (size_t i = 0; i < local; i++)
+    if ((unsigned char)s[i] >= 0x80) box->internationalized = true;
+  return NULL;
+}

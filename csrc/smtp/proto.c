@@ -1,0 +1,397 @@
+/* proto: see proto.h. */
+#include "smtp/proto.h"
+#include "smtp/auth.h"
+#include "smtp/mailbox.h"
+
+#include <string.h>
+
+void ss_proto_init(ss_proto *p)
+{
+  memset(p, 0, sizeof *p);
+  ss_buf_init(&p->in, SS_IN_CAP);
+  ss_buf_init(&p->out, SS_OUT_CAP);
+  ss_reply_reader_init(&p->reader);
+  ss_caps_init(&p->caps);
+  ss_queue_init(&p->queue);
+  p->sending = p->settled = SS_WAITING;
+  /* The greeting is the answer to a command that was never sent: so it needs no rule of its own when it arrives. */
+  ss_queue_add(&p->queue, SS_GREETING, 0);
+  ss_queue_release(&p->queue);
+}
+
+void ss_proto_free(ss_proto *p)
+{
+  ss_buf_free(&p->in);
+  ss_buf_free(&p->out);
+  ss_reply_reader_free(&p->reader);
+  ss_caps_free(&p->caps);
+  ss_queue_free(&p->queue);
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------- */
+
+static ss_status check_legal(const ss_proto *p, ss_verb verb, ss_error *e)
+{
+  if (ss_verb_is_legal(verb, p->sending)) return SS_OK;
+  return ss_fail(e, SS_E_STATE, "%s is not allowed %s", ss_verb_rule_of(verb)->name,
+                 ss_state_name(p->sending));
+}
+
+static ss_status memory_or_full(ss_status status, ss_error *e)
+{
+  if (status == SS_E_MEMORY) return ss_fail(e, status, "no memory for a command");
+  if (status == SS_E_FULL) return ss_fail(e, status, "too many commands wait for their replies");
+  return status;
+}
+
+/* Turns what was appended to the queue's text since `mark` into a command, or takes it back. */
+static int64_t enqueue(ss_proto *p, ss_verb verb, size_t mark, ss_status built, ss_error *e)
+{
+  int64_t tag = built;
+  if (built == SS_OK) tag = ss_queue_add(&p->queue, verb, ss_buf_len(&p->queue.text) - mark);
+  if (tag < 0) {
+    ss_buf_cut(&p->queue.text, mark);
+    return memory_or_full((ss_status)tag, e);
+  }
+  p->sending = ss_state_after(p->sending, ss_verb_rule_of(verb)->sent);
+  return tag;
+}
+
+/* "VERB argument\r\n"; the argument may be NULL. */
+static int64_t plain_command(ss_proto *p, ss_verb verb, const char *argument, size_t n, ss_error *e)
+{
+  ss_buf *line = &p->queue.text;
+  size_t mark = ss_buf_len(line);
+  ss_status status = ss_buf_puts(line, ss_verb_rule_of(verb)->name);
+  if (status == SS_OK && argument) status = ss_buf_puts(line, " ");
+  if (status == SS_OK && argument) status = ss_buf_append(line, argument, n);
+  if (status == SS_OK) status = ss_buf_puts(line, "\r\n");
+  return enqueue(p, verb, mark, status, e);
+}
+
+int64_t ss_proto_command(ss_proto *p, ss_verb verb, const char *argument, size_t n, ss_error *e)
+{
+  ss_status status = check_legal(p, verb, e);
+  if (status != SS_OK) return status;
+  if (argument) {
+    const char *wrong = ss_domain_check(argument, n);
+    if (wrong) return ss_fail(e, SS_E_ARGUMENT, "the name for %s %s", ss_verb_rule_of(verb)->name, wrong);
+  }
+  if (verb == SS_STARTTLS && !ss_caps_find(&p->caps, "STARTTLS", NULL))
+    return ss_fail(e, SS_E_UNOFFERED, "the server does not offer STARTTLS");
+  return plain_command(p, verb, argument, n, e);
+}
+
+static ss_status check_mailbox(const ss_proto *p, const char *s, size_t n, bool utf8_declared, ss_error *e)
+{
+  ss_mailbox box;
+  const char *wrong = ss_mailbox_parse(s, n, &box);
+  if (wrong) return ss_fail(e, SS_E_ARGUMENT, "the address %s", wrong);
+  if (box.internationalized && !(utf8_declared && ss_caps_find(&p->caps, "SMTPUTF8", NULL)))
+    return ss_fail(e, SS_E_UNOFFERED, "the address is not ASCII, which needs SMTPUTF8 (RFC 6531)");
+  return SS_OK;
+}
+
+int64_t ss_proto_mail(ss_proto *p, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e)
+{
+  ss_status status = check_legal(p, SS_MAIL, e);
+  if (status == SS_OK && n) status = check_mailbox(p, mailbox, n, o->smtputf8, e);
+  if (status != SS_OK) return status;
+  ss_buf *line = &p->queue.text;
+  size_t mark = ss_buf_len(line);
+  status = ss_buf_puts(line, "MAIL FROM:<");
+  if (status == SS_OK) status = ss_buf_append(line, mailbox, n);
+  if (status == SS_OK) status = ss_buf_puts(line, ">");
+  if (status == SS_OK) status = ss_mail_params(line, o, &p->caps, e);
+  if (status == SS_OK) status = ss_buf_puts(line, "\r\n");
+  int64_t tag = enqueue(p, SS_MAIL, mark, status, e);
+  if (tag > 0) p->smtputf8 = o->smtputf8;
+  return tag;
+}
+
+int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, ss_error *e)
+{
+  ss_status status = check_legal(p, SS_RCPT, e);
+  if (status == SS_OK) status = check_mailbox(p, mailbox, n, p->smtputf8, e);
+  if (status != SS_OK) return status;
+  ss_buf *line = &p->queue.text;
+  size_t mark = ss_buf_len(line);
+  status = ss_buf_puts(line, "RCPT TO:<");
+  if (status == SS_OK) status = ss_buf_append(line, mailbox, n);
+  if (status == SS_OK) status = ss_buf_puts(line, ">\r\n");
+  return enqueue(p, SS_RCPT, mark, status, e);
+}
+
+ss_status ss_proto_check_auth(const ss_proto *p, const char *mechanism, ss_error *e)
+{
+  ss_status status = check_legal(p, SS_AUTH, e);
+  if (status != SS_OK) return status;
+  if (p->authenticated)
+    return ss_fail(e, SS_E_STATE, "this connection is authenticated already (RFC 4954, 4)");
+  if (!ss_caps_find(&p->caps, "AUTH", NULL))
+    return ss_fail(e, SS_E_UNOFFERED, "the server does not offer AUTH");
+  if (!ss_caps_offers(&p->caps, "AUTH", mechanism))
+    return ss_fail(e, SS_E_UNOFFERED, "the server does not offer AUTH %s", mechanism);
+  return SS_OK;
+}
+
+int64_t ss_proto_auth(ss_proto *p, const char *mechanism, const uint8_t *initial, size_t n, ss_error *e)
+{
+  ss_status status = ss_proto_check_auth(p, mechanism, e);
+  if (status != SS_OK) return status;
+  size_t mark = ss_buf_len(&p->queue.text);
+  return enqueue(p, SS_AUTH, mark, ss_auth_command(&p->queue.text, mechanism, initial, n), e);
+}
+
+/* ---- what goes out -------------------------------------------------------------------------------------------- */
+
+static bool may_release(ss_proto *p, const ss_command *next)
+{
+  const ss_command *last = ss_queue_newest_released(&p->queue);
+  /* With nothing outstanding no byte may be unread: it would be taken for the answer (THREATS: replies ahead of time). */
+  if (!last) return !ss_reply_unfinished(&p->reader, &p->in);
+  return p->caps.pipelining && p->queue.unreplied < SS_QUEUE_UNREPLIED &&
+         ss_verb_rule_of(last->verb)->group == SS_ANYWHERE && ss_verb_rule_of(next->verb)->group != SS_ALONE;
+}
+
+ss_status ss_proto_release(ss_proto *p)
+{
+  ss_queue *q = &p->queue;
+  ss_command *next;
+  while ((next = ss_queue_next(q)) && may_release(p, next) && next->length <= ss_buf_room(&p->out)) {
+    if (q->text.secret) ss_buf_mark_secret(&p->out);
+    if (ss_buf_append(&p->out, ss_buf_data(&q->text), next->length) != SS_OK) return SS_E_MEMORY;
+    ss_buf_consume(&q->text, next->length);
+    p->released += next->length;
+    next->ends_at = p->released;
+    ss_queue_release(q);
+  }
+  return SS_OK;
+}
+
+ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_error *e)
+{
+  ss_command *oldest = ss_queue_oldest(&p->queue);
+  if (!oldest || oldest->verb != SS_AUTH) return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
+  size_t before = ss_buf_len(&p->out);
+  ss_status status = ss_auth_response(&p->out, response, n);
+  if (status != SS_OK) {
+    ss_buf_cut(&p->out, before);
+    return memory_or_full(status, e);
+  }
+  p->released += ss_buf_len(&p->out) - before;
+  oldest->ends_at = p->released; /* the exchange is a part of its command */
+  oldest->wire_at = 0;
+  return SS_OK;
+}
+
+static ss_status check_body(ss_proto *p, ss_error *e)
+{
+  if (p->sending != SS_BODY) return check_legal(p, SS_END, e);
+  if (ss_reply_unfinished(&p->reader, &p->in))
+    return ss_fail(e, SS_E_STATE, "the server answered before the message ended: read its reply");
+  return SS_OK;
+}
+
+ss_status ss_proto_body(ss_proto *p, const void *bytes, size_t n, ss_error *e)
+{
+  ss_status status = check_body(p, e);
+  if (status != SS_OK) return status;
+  if (n > SS_BODY_MAX)
+    return ss_fail(e, SS_E_ARGUMENT, "more than %d bytes of a message at once", SS_BODY_MAX);
+  size_t before = ss_buf_len(&p->out);
+  status = ss_data_write(&p->data, &p->out, bytes, n);
+  if (status == SS_E_ARGUMENT) return ss_fail(e, status, "the message contains a NUL");
+  if (status != SS_OK) return ss_fail(e, status, "no room for more of the message");
+  p->released += ss_buf_len(&p->out) - before;
+  return SS_OK;
+}
+
+/* Writes the end of the message and counts it as sent; nothing else can be queued in this state. */
+static int64_t end_message(ss_proto *p, ss_error *e)
+{
+  size_t before = ss_buf_len(&p->out);
+  ss_status status = ss_data_end(&p->data, &p->out);
+  int64_t tag = status == SS_OK ? ss_queue_add(&p->queue, SS_END, 0) : status;
+  if (tag < 0) {
+    ss_buf_cut(&p->out, before);
+    return ss_fail(e, (ss_status)tag, "no room for the end of the message");
+  }
+  p->released += ss_buf_len(&p->out) - before;
+  ss_queue_next(&p->queue)->ends_at = p->released;
+  ss_queue_release(&p->queue);
+  p->sending = ss_verb_rule_of(SS_END)->sent;
+  return tag;
+}
+
+int64_t ss_proto_end(ss_proto *p, ss_error *e)
+{
+  ss_status status = check_body(p, e);
+  return status == SS_OK ? end_message(p, e) : status;
+}
+
+/* ---- what comes in -------------------------------------------------------------------------------------------- */
+
+typedef ss_status (*on_reply)(ss_proto *p, bool success, const ss_reply *reply, ss_error *e);
+
+static void finish_transaction(ss_proto *p)
+{
+  p->mail_accepted = false;
+  p->recipients = 0;
+}
+
+static ss_status on_greeting(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  p->ended |= !success;
+  return SS_OK;
+}
+
+static ss_status learn(ss_proto *p, const ss_reply *reply, bool extended, ss_error *e)
+{
+  finish_transaction(p);
+  ss_status status = ss_caps_learn(&p->caps, reply->text, reply->length, extended);
+  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for the server's capabilities");
+}
+
+static ss_status on_ehlo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  return success ? learn(p, reply, true, e) : SS_OK;
+}
+
+static ss_status on_helo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  return success ? learn(p, reply, false, e) : SS_OK;
+}
+
+static ss_status on_auth(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  p->authenticated = success;
+  return SS_OK;
+}
+
+static ss_status on_mail(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  finish_transaction(p);
+  p->mail_accepted = success;
+  return SS_OK;
+}
+
+static ss_status on_rcpt(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  /* A recipient accepted without a sender belongs to no transaction. */
+  if (success && p->mail_accepted) p->recipients++;
+  return SS_OK;
+}
+
+static ss_status on_data(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply;
+  if (!success) return SS_OK;
+  ss_data_begin(&p->data);
+  if (p->recipients) return SS_OK;
+  /* RFC 2920 section 3.1: 354 although every recipient was refused. Only a lone dot may follow; the caller never gets
+   * to send the message. */
+  int64_t tag = end_message(p, e);
+  return tag < 0 ? (ss_status)tag : SS_OK;
+}
+
+static ss_status on_end(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)success, (void)reply, (void)e;
+  finish_transaction(p);
+  p->settled = SS_READY; /* refused or not, the transaction is over */
+  return SS_OK;
+}
+
+static ss_status on_rset(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  if (success) finish_transaction(p);
+  return SS_OK;
+}
+
+static ss_status on_quit(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)success, (void)reply, (void)e;
+  p->ended = true;
+  return SS_OK;
+}
+
+static ss_status on_other(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)p, (void)success, (void)reply, (void)e;
+  return SS_OK;
+}
+
+static const on_reply effects[SS_VERBS] = {
+    [SS_GREETING] = on_greeting, [SS_EHLO] = on_ehlo, [SS_HELO] = on_helo, [SS_LHLO] = on_ehlo,
+    [SS_STARTTLS] = on_other,    [SS_AUTH] = on_auth, [SS_MAIL] = on_mail, [SS_RCPT] = on_rcpt,
+    [SS_DATA] = on_data,         [SS_END] = on_end,   [SS_RSET] = on_rset, [SS_NOOP] = on_other,
+    [SS_QUIT] = on_quit,
+};
+
+void ss_proto_leave(ss_proto *p)
+{
+  p->ended = true;
+  p->sending = p->settled = SS_ENDED;
+}
+
+/* A reply that no command waits for. */
+static ss_status unasked(ss_proto *p, const ss_reply *reply, ss_command *command, ss_error *e)
+{
+  bool in_body = p->settled == SS_BODY && reply->code >= 400;
+  if (reply->code != 421 && !in_body)
+    return ss_fail(e, SS_E_PROTOCOL, "the server sent a reply (%d) that no command asked for", reply->code);
+  /* Taking its leave, or refusing a message before its end: there is no way back into the dialogue from either. */
+  *command = (ss_command){.verb = in_body ? SS_END : SS_VERBS};
+  ss_proto_leave(p);
+  return SS_OK;
+}
+
+static ss_status answer(ss_proto *p, const ss_reply *reply, ss_command *command, ss_error *e)
+{
+  const ss_command *oldest = ss_queue_oldest(&p->queue);
+  if (!oldest) return unasked(p, reply, command, e);
+  *command = *oldest;
+  const ss_verb_rule *rule = ss_verb_rule_of(command->verb);
+  ss_outcome outcome = ss_verb_outcome(command->verb, reply->code);
+  if (outcome == SS_VIOLATION)
+    return ss_fail(e, command->verb == SS_AUTH ? SS_E_AUTH : SS_E_PROTOCOL, "the server answered %s with %d",
+                   rule->name, reply->code);
+  if (outcome == SS_INTERIM) return SS_OK;
+  ss_queue_pop(&p->queue);
+  bool success = outcome == SS_SUCCESS, greeting = command->verb == SS_GREETING;
+  if (success && (greeting || ss_verb_is_legal(command->verb, p->settled)))
+    p->settled = ss_state_after(p->settled, rule->done);
+  ss_status status = effects[command->verb](p, success, reply, e);
+  if (p->ended || reply->code == 421)
+    ss_proto_leave(p);
+  else if (ss_queue_is_empty(&p->queue))
+    p->sending = p->settled;
+  return status;
+}
+
+ss_status ss_proto_next(ss_proto *p, ss_reply *reply, ss_command *command, ss_error *e)
+{
+  if (p->ended) return ss_fail(e, SS_E_CLOSED, "the server ended the session");
+  ss_status status = ss_reply_read(&p->reader, &p->in, reply, e);
+  return status == SS_OK ? answer(p, reply, command, e) : status;
+}
+
+void ss_proto_secured(ss_proto *p)
+{
+  ss_caps_forget(&p->caps);
+  p->authenticated = false;
+  p->sending = p->settled = SS_GREETED;
+}
+
+ss_phase ss_proto_phase(ss_proto *p)
+{
+  const ss_command *oldest = ss_queue_oldest(&p->queue);
+  if (oldest) return ss_verb_rule_of(oldest->verb)->phase;
+  return p->settled == SS_BODY ? SS_PHASE_BODY : SS_PHASE_COMMAND;
+}
