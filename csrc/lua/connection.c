@@ -1,0 +1,397 @@
+/* connection: the engine's ss_conn as a Lua object. Each function checks its arguments, makes one call and pushes what
+ * came of it; a failure is nil, status, text, reason. */
+#include "lua/check.h"
+#include "lua/open.h"
+#include "lua/tls.h"
+#include "smtp/proto.h"
+#include "smtpsec.h"
+
+static const char class[] = "smtpsec.connection";
+
+/* One output string at most: a Lua string is a copy, and a driver may take only a part of it. */
+enum { OUTPUT_MAX = 1 << 18 };
+
+typedef struct {
+  ss_conn *conn;
+} box;
+
+static ss_conn *check(lua_State *L)
+{
+  box *b = luaL_checkudata(L, 1, class);
+  luaL_argcheck(L, b->conn, 1, "the connection is closed");
+  return b->conn;
+}
+
+static int close(lua_State *L)
+{
+  box *b = luaL_checkudata(L, 1, class);
+  ss_conn_free(b->conn);
+  b->conn = NULL;
+  return 0;
+}
+
+/* core.connection{ tls = "implicit" | "starttls" | "opportunistic" | "none", context=, session=, insecure_cleartext=,
+ * and the peer's fields } -> connection | nil, status, text */
+static int new (lua_State *L)
+{
+  static const char *const modes[] = {[SS_TLS_IMPLICIT] = "implicit",
+                                      [SS_TLS_STARTTLS] = "starttls",
+                                      [SS_TLS_OPPORTUNISTIC] = "opportunistic",
+                                      [SS_TLS_NONE] = "none",
+                                      NULL};
+  ss_conn_options options = {0};
+  ss_error e;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  options.mode = (ss_tls_mode)ss_opt_field_choice(L, 1, "tls", modes, SS_TLS_STARTTLS);
+  options.insecure_cleartext = ss_opt_field_bool(L, 1, "insecure_cleartext");
+  if (options.mode != SS_TLS_NONE) {
+    lua_getfield(L, 1, "context");
+    options.context = ss_lua_check_context(L, 2);
+    lua_getfield(L, 1, "session");
+    options.session = ss_lua_test_session(L, 3);
+    ss_lua_check_peer(L, 1, &options.peer);
+  }
+  box *b = ss_new_object(L, sizeof *b, class);
+  b->conn = ss_conn_new(&options, &e);
+  return b->conn ? 1 : ss_push_failure(L, &e);
+}
+
+/* ---- bytes ---------------------------------------------------------------------------------------------------- */
+
+static int done(lua_State *L, ss_status status, const ss_error *e)
+{
+  if (status != SS_OK) return ss_push_failure(L, e);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* conn:feed(bytes) -> true; "" is the end of the stream */
+static int feed(lua_State *L)
+{
+  ss_error e;
+  size_t n;
+  ss_conn *c = check(L);
+  const char *bytes = luaL_checklstring(L, 2, &n);
+  return done(L, ss_conn_feed(c, bytes, n, &e), &e);
+}
+
+/* conn:output() -> bytes to write, "" when there are none. Never fails: after an error it is what is left to say. */
+static int output(lua_State *L)
+{
+  ss_error e;
+  const uint8_t *bytes = NULL;
+  size_t n = 0;
+  ss_conn_output(check(L), &bytes, &n, &e);
+  lua_pushlstring(L, n ? (const char *)bytes : "", n < OUTPUT_MAX ? n : OUTPUT_MAX);
+  return 1;
+}
+
+/* conn:consumed(n): n bytes of the output were written */
+static int consumed(lua_State *L)
+{
+  ss_error e;
+  const uint8_t *bytes;
+  size_t n = 0;
+  ss_conn *c = check(L);
+  ss_conn_output(c, &bytes, &n, &e);
+  ss_conn_consumed(c, (size_t)ss_check_int(L, 2, 0, (lua_Integer)n));
+  return 0;
+}
+
+static int push_reply(lua_State *L, const ss_event *event)
+{
+  lua_pushliteral(L, "reply");
+  if (event->verb < SS_VERBS)
+    lua_pushstring(L, ss_verb_rule_of(event->verb)->name);
+  else
+    lua_pushliteral(L, "none");
+  lua_pushinteger(L, (lua_Integer)event->tag);
+  lua_pushinteger(L, event->reply.code);
+  if (event->reply.enhanced[0])
+    lua_pushstring(L, event->reply.enhanced);
+  else
+    lua_pushnil(L);
+  lua_pushlstring(L, event->reply.text, event->reply.length);
+  return 6;
+}
+
+/* conn:next() -> "reply", verb, tag, code, enhanced or nil, text | "secured" | "again" */
+static int next(lua_State *L)
+{
+  ss_error e;
+  ss_event event;
+  ss_status status = ss_conn_next(check(L), &event, &e);
+  if (status != SS_OK && status != SS_AGAIN) return ss_push_failure(L, &e);
+  if (status == SS_OK && event.type == SS_EVENT_REPLY) return push_reply(L, &event);
+  lua_pushstring(L, status == SS_OK ? "secured" : "again");
+  return 1;
+}
+
+/* ---- commands: a tag, or a failure ---------------------------------------------------------------------------- */
+
+static int tagged(lua_State *L, int64_t tag, const ss_error *e)
+{
+  if (tag < 0) return ss_push_failure(L, e);
+  lua_pushinteger(L, (lua_Integer)tag);
+  return 1;
+}
+
+static int greet(lua_State *L, ss_verb verb)
+{
+  ss_error e;
+  size_t n;
+  ss_conn *c = check(L);
+  const char *name = luaL_checklstring(L, 2, &n);
+  return tagged(L, ss_conn_greet(c, verb, name, n, &e), &e);
+}
+
+static int simple(lua_State *L, ss_verb verb)
+{
+  ss_error e;
+  ss_conn *c = check(L);
+  return tagged(L, ss_conn_simple(c, verb, &e), &e);
+}
+
+static int ehlo(lua_State *L)
+{
+  return greet(L, SS_EHLO);
+}
+
+static int helo(lua_State *L)
+{
+  return greet(L, SS_HELO);
+}
+
+static int lhlo(lua_State *L)
+{
+  return greet(L, SS_LHLO);
+}
+
+static int starttls(lua_State *L)
+{
+  return simple(L, SS_STARTTLS);
+}
+
+static int data(lua_State *L)
+{
+  return simple(L, SS_DATA);
+}
+
+static int rset(lua_State *L)
+{
+  return simple(L, SS_RSET);
+}
+
+static int noop(lua_State *L)
+{
+  return simple(L, SS_NOOP);
+}
+
+static int quit(lua_State *L)
+{
+  return simple(L, SS_QUIT);
+}
+
+/* conn:auth(mechanism, user, password) -> tag */
+static int auth(lua_State *L)
+{
+  ss_error e;
+  ss_credentials who;
+  ss_conn *c = check(L);
+  const char *mechanism = luaL_checkstring(L, 2);
+  who.user = luaL_checklstring(L, 3, &who.user_length);
+  who.password = luaL_checklstring(L, 4, &who.password_length);
+  return tagged(L, ss_conn_auth(c, mechanism, &who, &e), &e);
+}
+
+/* conn:mail(mailbox, { size=, body_8bit=, smtputf8= }) -> tag; an empty mailbox is the null reverse-path */
+static int mail(lua_State *L)
+{
+  const lua_Integer exact = (lua_Integer)1 << 53;
+  ss_error e;
+  size_t n;
+  ss_mail_options options = {0};
+  ss_conn *c = check(L);
+  const char *mailbox = luaL_checklstring(L, 2, &n);
+  if (!lua_isnoneornil(L, 3)) {
+    luaL_checktype(L, 3, LUA_TTABLE);
+    options.size = (uint64_t)ss_opt_field_int(L, 3, "size", 0, exact, 0);
+    options.body_8bit = ss_opt_field_bool(L, 3, "body_8bit");
+    options.smtputf8 = ss_opt_field_bool(L, 3, "smtputf8");
+  }
+  return tagged(L, ss_conn_mail(c, mailbox, n, &options, &e), &e);
+}
+
+/* conn:rcpt(mailbox) -> tag */
+static int rcpt(lua_State *L)
+{
+  ss_error e;
+  size_t n;
+  ss_conn *c = check(L);
+  const char *mailbox = luaL_checklstring(L, 2, &n);
+  return tagged(L, ss_conn_rcpt(c, mailbox, n, &e), &e);
+}
+
+/* conn:body(bytes, from) -> how many bytes of the message were taken, beginning with byte `from` (1-based) */
+static int body(lua_State *L)
+{
+  ss_error e;
+  size_t n;
+  ss_conn *c = check(L);
+  const char *bytes = luaL_checklstring(L, 2, &n);
+  size_t skip = (size_t)ss_check_int(L, 3, 1, (lua_Integer)n + 1) - 1;
+  size_t take = n - skip < SS_BODY_MAX ? n - skip : SS_BODY_MAX;
+  if (ss_conn_body(c, bytes + skip, take, &e) != SS_OK) return ss_push_failure(L, &e);
+  lua_pushinteger(L, (lua_Integer)take);
+  return 1;
+}
+
+/* conn:finish() -> tag of the end of the message */
+static int finish(lua_State *L)
+{
+  ss_error e;
+  ss_conn *c = check(L);
+  return tagged(L, ss_conn_end(c, &e), &e);
+}
+
+/* ---- what is known -------------------------------------------------------------------------------------------- */
+
+/* conn:sent(tag) -> whether all of that command has been written */
+static int sent(lua_State *L)
+{
+  ss_conn *c = check(L);
+  lua_pushboolean(L, ss_conn_sent(c, (uint32_t)ss_check_int(L, 2, 1, INT32_MAX)));
+  return 1;
+}
+
+static int phase(lua_State *L)
+{
+  lua_pushstring(L, ss_phase_name(ss_conn_phase(check(L))));
+  return 1;
+}
+
+/* conn:waiting() -> verb of the command whose reply is due | nil */
+static int waiting(lua_State *L)
+{
+  ss_verb verb = ss_conn_waiting(check(L));
+  if (verb < SS_VERBS)
+    lua_pushstring(L, ss_verb_rule_of(verb)->name);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int is_idle(lua_State *L)
+{
+  lua_pushboolean(L, ss_conn_is_idle(check(L)));
+  return 1;
+}
+
+static int has_failed(lua_State *L)
+{
+  lua_pushboolean(L, ss_conn_failed(check(L)));
+  return 1;
+}
+
+/* Lua has no case-insensitive keys: keywords arrive in upper case. */
+static void push_upper(lua_State *L, const char *s, size_t n)
+{
+  char upper[64];
+  if (n > sizeof upper) n = sizeof upper; /* no keyword that anything here asks for is that long */
+  for (size_t i = 0; i < n; i++)
+    upper[i] = (char)(s[i] >= 'a' && s[i] <= 'z' ? s[i] - 32 : s[i]);
+  lua_pushlstring(L, upper, n);
+}
+
+/* conn:capabilities() -> { KEYWORD = its parameters or "" }; a keyword offered twice has its parameters joined */
+static int capabilities(lua_State *L)
+{
+  const ss_caps *caps = ss_conn_caps(check(L));
+  ss_keyword k;
+  lua_newtable(L);
+  for (size_t position = 0; ss_caps_next(caps, &position, &k);) {
+    push_upper(L, k.name, k.name_length);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    bool again = lua_isstring(L, -1);
+    if (again) lua_pushliteral(L, " ");
+    lua_pushlstring(L, k.params, k.params_length);
+    if (again)
+      lua_concat(L, 3);
+    else
+      lua_remove(L, -2);
+    lua_rawset(L, -3);
+  }
+  return 1;
+}
+
+/* conn:server_name() -> the name that the server gave itself | nil */
+static int server_name(lua_State *L)
+{
+  size_t n;
+  const char *name = ss_caps_server(ss_conn_caps(check(L)), &n);
+  if (n)
+    lua_pushlstring(L, name, n);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* conn:tls() -> facts | nil before TLS began */
+static int tls(lua_State *L)
+{
+  const ss_tls *t = ss_conn_tls(check(L));
+  if (t)
+    ss_lua_push_facts(L, t);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* conn:session() -> a TLS session to resume | nil */
+static int session(lua_State *L)
+{
+  ss_tls *t = ss_conn_tls(check(L));
+  if (t)
+    ss_lua_push_session(L, t);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int close_notify(lua_State *L)
+{
+  ss_conn_close_notify(check(L));
+  return 0;
+}
+
+static void push_mechanisms(lua_State *L)
+{
+  lua_newtable(L);
+  for (int i = 0; ss_mechanisms[i]; i++) {
+    lua_pushstring(L, ss_mechanisms[i]->name);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+void ss_lua_open_connection(lua_State *L)
+{
+  static const luaL_Reg methods[] = {
+      {"feed", feed},    {"output", output},     {"consumed", consumed},
+      {"next", next},    {"ehlo", ehlo},         {"helo", helo},
+      {"lhlo", lhlo},    {"starttls", starttls}, {"auth", auth},
+      {"mail", mail},    {"rcpt", rcpt},         {"data", data},
+      {"body", body},    {"finish", finish},     {"rset", rset},
+      {"noop", noop},    {"quit", quit},         {"sent", sent},
+      {"phase", phase},  {"waiting", waiting},   {"capabilities", capabilities},
+      {"tls", tls},      {"session", session},   {"server_name", server_name},
+      {"idle", is_idle}, {"failed", has_failed}, {"close_notify", close_notify},
+      {NULL, NULL},
+  };
+  ss_register_class(L, class, methods, close);
+  lua_pushcfunction(L, new);
+  lua_setfield(L, -2, "connection");
+  push_mechanisms(L); /* names, strongest first */
+  lua_setfield(L, -2, "mechanisms");
+}

@@ -1,0 +1,222 @@
+/* mime: the encoders, the scanner and the files of message composition, as the Lua layer uses them. */
+#include "base/base64.h"
+#include "lua/check.h"
+#include "lua/open.h"
+#include "mime/codec.h"
+#include "mime/file.h"
+#include "mime/scan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENCODER   "smtpsec.encoder"
+#define SCANNER   "smtpsec.scanner"
+#define OPEN_FILE "smtpsec.file"
+
+enum { READ_MAX = 1 << 20 };
+
+/* core.base64(s) -> the base64 of s, on one line */
+static int base64(lua_State *L)
+{
+  size_t n;
+  const char *s = luaL_checklstring(L, 1, &n);
+  luaL_argcheck(L, n <= SS_CODEC_INPUT, 1, "too long");
+  char *text = ss_newuserdata(L, ss_base64_length(n) + 1);
+  lua_pushlstring(L, text, ss_base64_encode(text, (const uint8_t *)s, n));
+  return 1;
+}
+
+static int push_words(lua_State *L, const char *words)
+{
+  lua_pushnil(L);
+  lua_pushstring(L, words);
+  return 2;
+}
+
+typedef struct encoder {
+  const ss_codec *codec; /* NULL once finished or closed */
+  ss_buf out;
+  uint64_t state[]; /* codec->state_size bytes */
+} encoder;
+
+static int encoder_close(lua_State *L)
+{
+  encoder *e = luaL_checkudata(L, 1, ENCODER);
+  e->codec = NULL;
+  ss_buf_free(&e->out);
+  return 0;
+}
+
+/* core.encoder(name) -> a new encoder: "base64", "quoted-printable" or "crlf" */
+static int encoder_new(lua_State *L)
+{
+  const ss_codec *codec = ss_codec_find(luaL_checkstring(L, 1));
+  luaL_argcheck(L, codec, 1, "no encoder has this name");
+  encoder *e = ss_new_object(L, sizeof *e + codec->state_size, ENCODER);
+  ss_buf_init(&e->out, SS_CODEC_OUTPUT);
+  e->codec = codec;
+  return 1;
+}
+
+static encoder *check_encoder(lua_State *L)
+{
+  encoder *e = luaL_checkudata(L, 1, ENCODER);
+  luaL_argcheck(L, e->codec, 1, "the encoder is finished");
+  return e;
+}
+
+static int push_output(lua_State *L, encoder *e, ss_status status)
+{
+  if (status == SS_E_ARGUMENT) return push_words(L, "contains a NUL");
+  if (status != SS_OK) return push_words(L, "out of memory");
+  lua_pushlstring(L, (const char *)ss_buf_data(&e->out), ss_buf_len(&e->out));
+  ss_buf_clear(&e->out);
+  return 1;
+}
+
+/* encoder:update(s) -> what is settled of the encoding so far, "" included | nil, what is wrong with s. s is of at
+ * most 1 MiB. */
+static int encoder_update(lua_State *L)
+{
+  encoder *e = check_encoder(L);
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
+  return push_output(L, e, e->codec->update(e->state, (const uint8_t *)s, n, &e->out));
+}
+
+/* encoder:finish() -> the rest of the encoding. The encoder is closed. */
+static int encoder_finish(lua_State *L)
+{
+  encoder *e = check_encoder(L);
+  int results = push_output(L, e, e->codec->finish(e->state, &e->out));
+  e->codec = NULL;
+  ss_buf_free(&e->out);
+  return results;
+}
+
+static int scanner_close(lua_State *L)
+{
+  luaL_checkudata(L, 1, SCANNER);
+  return 0;
+}
+
+/* core.scanner() -> a new scanner */
+static int scanner_new(lua_State *L)
+{
+  ss_new_object(L, sizeof(ss_scan), SCANNER);
+  return 1;
+}
+
+/* scanner:update(s) -> the scanner */
+static int scanner_update(lua_State *L)
+{
+  ss_scan *scan = luaL_checkudata(L, 1, SCANNER);
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  ss_scan_update(scan, (const uint8_t *)s, n);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* scanner:facts() -> { size=, canonical=, longest=, escapes=, eight_bit=, nul=, fragile=, open= }, see mime/scan.h */
+static int scanner_facts(lua_State *L)
+{
+  const ss_scan *scan = luaL_checkudata(L, 1, SCANNER);
+  const struct {
+    const char *name;
+    uint64_t value;
+  } counts[] = {{"size", scan->size},
+                {"canonical", scan->canonical},
+                {"longest", scan->longest},
+                {"escapes", scan->escapes}};
+  const struct {
+    const char *name;
+    bool value;
+  } flags[] = {{"eight_bit", scan->eight_bit},
+               {"nul", scan->nul},
+               {"fragile", ss_scan_fragile(scan)},
+               {"open", scan->open}};
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    lua_pushinteger(L, (lua_Integer)counts[i].value);
+    lua_setfield(L, -2, counts[i].name);
+  }
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    lua_pushboolean(L, flags[i].value);
+    lua_setfield(L, -2, flags[i].name);
+  }
+  return 1;
+}
+
+typedef struct file {
+  ss_file file;
+  ss_buf in;
+} file;
+
+static int file_close(lua_State *L)
+{
+  file *f = luaL_checkudata(L, 1, OPEN_FILE);
+  ss_file_close(&f->file);
+  ss_buf_free(&f->in);
+  return 0;
+}
+
+/* core.file(path) -> the regular file at path, opened for reading | nil, why not */
+static int file_open(lua_State *L)
+{
+  size_t n;
+  const char *path = luaL_checklstring(L, 1, &n);
+  ss_error e;
+  if (strlen(path) != n) return push_words(L, "contains a NUL");
+  file *f = ss_new_object(L, sizeof *f, OPEN_FILE);
+  ss_buf_init(&f->in, READ_MAX);
+  return ss_file_open(&f->file, path, &e) == SS_OK ? 1 : push_words(L, e.text);
+}
+
+/* file:read(n) -> up to n bytes (1 to 1 MiB), "" at the end only | nil, why not */
+static int file_read(lua_State *L)
+{
+  file *f = luaL_checkudata(L, 1, OPEN_FILE);
+  size_t got, n = (size_t)ss_check_int(L, 2, 1, READ_MAX);
+  ss_error e;
+  uint8_t *room = ss_buf_reserve(&f->in, n);
+  if (!room) return push_words(L, "out of memory");
+  if (ss_file_read(&f->file, room, n, &got, &e) != SS_OK) return push_words(L, e.text);
+  lua_pushlstring(L, (const char *)room, got);
+  return 1;
+}
+
+/* file:identity() -> text that is the same as long as the file is, its size in bytes | nil, why not */
+static int file_identity(lua_State *L)
+{
+  file *f = luaL_checkudata(L, 1, OPEN_FILE);
+  ss_file_identity is;
+  ss_error e;
+  char text[128];
+  if (ss_file_identify(&f->file, &is, &e) != SS_OK) return push_words(L, e.text);
+  snprintf(text, sizeof text, "%" PRIx64 ":%" PRIx64 ":%" PRIu64 ":%" PRId64 ".%09" PRId64, is.device,
+           is.inode, is.size, is.seconds, is.nanoseconds);
+  lua_pushstring(L, text);
+  lua_pushinteger(L, (lua_Integer)is.size);
+  return 2;
+}
+
+void ss_lua_open_mime(lua_State *L)
+{
+  static const luaL_Reg functions[] = {{"base64", base64},
+                                       {"encoder", encoder_new},
+                                       {"scanner", scanner_new},
+                                       {"file", file_open},
+                                       {NULL, NULL}};
+  static const luaL_Reg encoder_methods[] = {
+      {"update", encoder_update}, {"finish", encoder_finish}, {NULL, NULL}};
+  static const luaL_Reg scanner_methods[] = {
+      {"update", scanner_update}, {"facts", scanner_facts}, {NULL, NULL}};
+  static const luaL_Reg file_methods[] = {{"read", file_read}, {"identity", file_identity}, {NULL, NULL}};
+  ss_register_class(L, ENCODER, encoder_methods, encoder_close);
+  ss_register_class(L, SCANNER, scanner_methods, scanner_close);
+  ss_register_class(L, OPEN_FILE, file_methods, file_close);
+  luaL_setfuncs(L, functions, 0);
+}

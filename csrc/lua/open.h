@@ -1,0 +1,13 @@
+/* open: what core.c opens. Each adds its functions to the module table on top of the stack and leaves the stack as it
+ * was. */
+#ifndef SS_LUA_OPEN_H
+#define SS_LUA_OPEN_H
+
+#include <lua.h>
+
+void ss_lua_open_text(lua_State *L);
+void ss_lua_open_mime(lua_State *L);
+void ss_lua_open_tls(lua_State *L);
+void ss_lua_open_connection(lua_State *L);
+
+#endif
