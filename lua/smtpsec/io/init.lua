@@ -1,0 +1,63 @@
+--- Which driver moves the bytes: see smtpsec.io.polled for what a driver is.
+-- @module smtpsec.io
+
+local io = {}
+
+local names = { auto = true, socket = true, nginx = true, cqueues = true, luv = true }
+
+-- The event loop whose coroutine this is, as far as it can be known. cqueues tells whether the running coroutine is one
+-- that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody else's would lose control in
+-- the middle of a mail: it has to be asked for by name.
+local function surrounding()
+  local cqueues = package.loaded["cqueues"]
+  if cqueues then
+    local controller, direct = cqueues.running()
+    if controller and direct then return require "smtpsec.io.cqueues" end
+  end
+  return require "smtpsec.io.socket"
+end
+
+-- Made when a mailer is made, often before any loop runs: it looks around at each connect.
+local function automatic()
+  local socket = require "smtpsec.io.socket"
+  return {
+    name = "auto",
+    now = socket.now,
+    hello = socket.hello,
+    unpark = socket.unpark,
+    connect = function(target, seconds)
+      return surrounding().connect(target, seconds)
+    end,
+  }
+end
+
+local function checked(driver)
+  for _, name in ipairs { "now", "connect", "hello", "unpark" } do
+    if type(driver[name]) ~= "function" then
+      error(("smtpsec: io: a driver has a function %q, this one has a %s"):format(name, type(driver[name])), 3)
+    end
+  end
+  return driver
+end
+
+--- The driver to use.
+--
+-- "auto" is nginx's cosockets inside nginx (where the phase has none, connecting says so), cqueues in a coroutine of a
+-- running cqueues controller, else blocking sockets. "luv" is never chosen by itself.
+--
+---@param choice? string|table "auto" (also nil), "socket", "nginx", "cqueues", "luv", or a driver of your own
+---@return table driver
+function io.select(choice)
+  if type(choice) == "table" then return checked(choice) end
+  choice = choice or "auto"
+  if not names[choice] then
+    error(('smtpsec: io: "auto", "socket", "nginx", "cqueues", "luv" or a driver expected, not %q')
+      :format(tostring(choice)), 2)
+  end
+  if choice ~= "auto" then return require("smtpsec.io." .. choice) end
+  local ngx = rawget(_G, "ngx")
+  if type(ngx) == "table" and type(ngx.socket) == "table" then return require "smtpsec.io.nginx" end
+  return automatic()
+end
+
+return io

@@ -1,0 +1,122 @@
+--- A driver made of smtpsec.sock and one function that waits.
+--
+-- The sockets of smtpsec.sock never wait when they are given no time, and an event loop only has to know how to wait
+-- for a descriptor. So the drivers for plain scripts, cqueues and luv are this file and their way of waiting: they
+-- share the connecting (RFC 8305), the bounds and the words of their errors. No protocol, and no event loop, in here.
+--
+-- The driver contract, for these and for a driver of your own (`io = your_table`):
+--
+--     driver.name
+--     driver.now() -> seconds on a clock that only moves forward
+--     driver.connect(target, seconds) -> stream | nil, why, text
+--         target is { host =, port = } or { path = }; why is "dns", "connect" or "timeout".
+--     driver.hello(stream) -> the name for EHLO where the user gives none
+--     driver.unpark(token) -> stream | nil
+--     stream:read(max, seconds) -> bytes, at least one | nil, "closed" | "timeout" | "error", text
+--     stream:write(bytes, seconds) -> #bytes | nil, why, text, how many were taken
+--     stream:alive() -> true when an idle stream is open and silent
+--     stream:park(seconds) -> a token to keep until the next use, for at most that long | nil, text
+--     stream:close(), any number of times
+--     stream.address, stream.port: the peer's, where they are known
+--
+-- The seconds bound the whole step: a connect with its name and every address of it, a write to its last byte. nil
+-- seconds are no bound.
+--
+-- @module smtpsec.io.polled
+
+local hello = require "smtpsec.io.hello"
+local sock = require "smtpsec.sock"
+
+local polled = {}
+
+local LONGEST_WAIT = 3600 -- an event loop's timer need not take more, nor infinity
+
+local function deadline_in(seconds)
+  return sock.now() + (seconds or math.huge)
+end
+
+-- Waits for one descriptor. False, at once, when the deadline has passed.
+local function wait_for(stream, mode, deadline)
+  local left = deadline - sock.now()
+  if left <= 0 then return false end
+  stream.wait({ { stream.socket:fd(), mode } }, math.min(left, LONGEST_WAIT))
+  return true
+end
+
+local Stream = {}
+Stream.__index = Stream
+Stream.__name = "smtpsec.io.stream"
+
+function Stream:read(max, seconds)
+  local deadline = deadline_in(seconds)
+  local bytes, why, text
+  repeat
+    bytes, why, text = self.socket:read(max, 0)
+  until why ~= "timeout" or not wait_for(self, "r", deadline)
+  return bytes, why, text
+end
+
+function Stream:write(bytes, seconds)
+  local deadline, written = deadline_in(seconds), 0
+  local all, why, text, taken
+  repeat
+    all, why, text, taken = self.socket:write(bytes, 0, written + 1)
+    written = written + (all or taken)
+  until why ~= "timeout" or not wait_for(self, "w", deadline)
+  if all then return written end
+  return nil, why, text, written
+end
+
+function Stream:alive()
+  return self.socket:alive()
+end
+
+-- Nothing but the process holds such a stream: it is its own token.
+function Stream:park()
+  return self
+end
+
+function Stream:close()
+  self.socket:close()
+end
+
+local function unpark(stream)
+  if stream:alive() then return stream end
+  stream:close()
+  return nil
+end
+
+local function hello_of(stream)
+  return hello(sock.hostname(), (stream.socket:name()))
+end
+
+--- Makes a driver.
+---@param name string
+---@param wait fun(list: table, seconds: number) returns when one of the list's { descriptor, "r" | "w" } is ready or
+--- the seconds are over; sooner does no harm
+---@return table driver
+function polled.driver(name, wait)
+  local driver = { name = name, now = sock.now, hello = hello_of, unpark = unpark }
+
+  function driver.connect(target, seconds)
+    local dial, why, text = sock.dial {
+      host = target.host, port = target.port, path = target.path, timeout = seconds or math.huge,
+    }
+    while dial do
+      local socket
+      socket, why, text = dial:step()
+      if socket then
+        local address, port = socket:peer()
+        return setmetatable({ socket = socket, wait = wait, address = address, port = port }, Stream)
+      end
+      if why ~= "again" then break end
+      local list, left = dial:waits()
+      wait(list, math.min(left, LONGEST_WAIT))
+    end
+    return nil, why, text
+  end
+
+  return driver
+end
+
+return polled
