@@ -1,0 +1,58 @@
+--- fields: the keys of a message table and the Lua types of their values. What the values say is judged by those
+-- who use them; here is only what no caller can mean.
+
+local address = require "smtpsec.address"
+local schema = require "smtpsec.schema"
+
+local either, list, record = schema.either, schema.list, schema.record
+
+local fields = {}
+
+-- One type or another, told apart by `first(value)`, so that a mistake inside a table is explained by the right one.
+local function shaped(expects, first, one, other)
+  return {
+    expects = expects,
+    fault = function(_, value, path) return (first(value) and one or other):fault(value, path) end,
+  }
+end
+
+local function is_string(value) return type(value) == "string" end
+
+local one_address = shaped("an address", is_string, schema.string,
+  record("address", { name = schema.string, address = schema.string }))
+
+local addresses = shaped("addresses", address.is_list, list(one_address), one_address)
+
+local function is_sequence(value) return type(value) == "table" and value[1] ~= nil end
+
+local pair = {
+  expects = "a pair { name, value }",
+  base = "table",
+  fault = function(self, value, path)
+    if type(value) == "table" and #value == 2 and is_string(value[1]) and is_string(value[2]) then return nil end
+    return string.format('"%s" must be %s of strings', path, self.expects)
+  end,
+}
+
+local headers = shaped("headers", is_sequence, list(pair), schema.map(schema.string, schema.string))
+
+local attachment = record("attachment", {
+  path = schema.string, content = schema.string, reader = schema.callable, filename = schema.string,
+  type = schema.string, cid = schema.string, inline = schema.boolean,
+})
+
+--- Checks a message table: check(table, level), see schema.record.
+fields.check = record("smtpsec.message", {
+  from = addresses, sender = addresses, to = addresses, cc = addresses, bcc = addresses, reply_to = addresses,
+  subject = schema.string, text = schema.string, html = schema.string,
+  calendar = record("calendar", { method = schema.string, content = schema.string }),
+  attachments = list(attachment),
+  headers = headers,
+  date = schema.number(), message_id = schema.string,
+  list_unsubscribe = record("list_unsubscribe",
+    { url = schema.string, mailto = schema.string, one_click = schema.boolean }),
+  envelope = record("envelope", { from = addresses, to = addresses }),
+  raw = either(schema.string, record("raw", { path = schema.string, reader = schema.callable })),
+})
+
+return fields
