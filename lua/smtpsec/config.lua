@@ -1,0 +1,148 @@
+--- config: what will be used, from what the caller wrote, the process environment and a .env file.
+--
+-- Each setting comes from the first of these that has it; server.lua and login.lua say which settings keep together.
+-- Types and names are checked by config/options.lua and raise; what the world gives is returned as nil and an error
+-- of kind "config". Nothing is connected here, and no secret is fetched that costs more than reading a file.
+
+local core = require "smtpsec.core"
+local environments = require "smtpsec.config.environment"
+local errors = require "smtpsec.errors"
+local login = require "smtpsec.config.login"
+local options = require "smtpsec.config.options"
+local printable = require "smtpsec.printable"
+local secret = require "smtpsec.config.secret"
+local server = require "smtpsec.config.server"
+local sources = require "smtpsec.config.sources"
+local tls = require "smtpsec.config.tls"
+
+local config = {}
+
+-- Seconds for each whole step. RFC 5321 §4.5.3.2 asks for 300 (greeting, commands), 120 (DATA), 180 (each block) and
+-- 600 (after the final dot), for a mail server that has all day; a script has somebody waiting. The final reply keeps
+-- the longest bound, because giving up there leaves in doubt whether the mail was taken. There is no bound on the
+-- whole ("total") unless one is given.
+config.TIMEOUTS = { connect = 15, greeting = 30, tls = 15, command = 30, data = 60, final = 120 }
+
+-- idle: shorter than servers keep a silent connection. max_messages: what servers commonly take on one.
+local POOL = { size = 1, idle = 30, max_messages = 100 }
+
+local function filled(given, defaults)
+  local result = {}
+  for name, value in pairs(defaults) do result[name] = value end
+  for name, value in pairs(given) do result[name] = value end
+  return result
+end
+
+local function timeouts(given)
+  if type(given) ~= "number" then return filled(given or {}, config.TIMEOUTS) end
+  local result = {}
+  for step in pairs(config.TIMEOUTS) do result[step] = given end
+  return result
+end
+
+local function authentication(given)
+  local result = { insecure_cleartext = given and given.insecure_cleartext or false }
+  if not (given and given.mechanisms) then return result end
+  if #given.mechanisms == 0 then return nil, '"auth.mechanisms" is empty: no login would be possible' end
+  result.mechanisms = {}
+  for i, name in ipairs(given.mechanisms) do result.mechanisms[i] = name:upper() end
+  return result
+end
+
+local function first(list, key)
+  for _, source in ipairs(list) do
+    local value, label = source.get(key)
+    if value then return value, label end
+  end
+end
+
+-- Who the mail is from and for where a message does not say it. The login is often an address, and stays the sender's
+-- even where it is not used to log in.
+local function addresses(list, who)
+  local from, from_label = first(list, "from")
+  local to, to_label = first(list, "to")
+  if not from then
+    from, from_label = who.user, who.user_label
+    if not from then from, from_label = first(list, "user") end
+    if type(from) ~= "string" or not core.mailbox(from) then from, from_label = nil, nil end
+  end
+  return { from = from, from_label = from_label, to = to, to_label = to_label }
+end
+
+-- Everything that depends on the sources, or nil and why.
+local function resolve(given, environment)
+  local why = options.unsupported(given)
+  if why then return nil, why end
+  local file
+  file, why = sources.file(environment, given.env_file)
+  if not file then return nil, why end
+  local list = { sources.options(given), sources.process(environment), file }
+  local place, who, channel, auth
+  place, why = server.resolve(list)
+  if not place then return nil, why end
+  who, why = login.resolve(list, place, environment)
+  if not who then return nil, why end
+  channel, why = tls.resolve(given.tls, place, environment)
+  if not channel then return nil, why end
+  auth, why = authentication(given.auth)
+  if not auth then return nil, why end
+  if given.hello then
+    local fine, wrong = core.domain(given.hello)
+    if not fine then return nil, string.format('"hello" %s %s', printable.value(given.hello), wrong) end
+  end
+  return { place = place, who = who, channel = channel, auth = auth, mail = addresses(list, who) }
+end
+
+--- Works out the settings.
+--
+-- The fields of what it returns: host and port, or path (a unix socket); lmtp; tls (mode, verify and the rest of the
+-- option, with defaults); user (a string or a function) and password (a secret, see config/secret.lua), both or
+-- neither; auth (mechanisms or nil, insecure_cleartext); hello or nil; timeout; io; pool; recipients; on_event;
+-- provider (a name of providers.lua) or nil; from and to, for messages that do not say; notes, sentences about what
+-- was left out; sources: where server, user, password, from and to come from, in words.
+---@param given table|string|nil options, a URL, or nothing
+---@param environment? table getenv, read, readable in place of the real ones
+---@param level? integer whose line an error about misuse names, as for error() called by the function that calls this
+--- one: 1 is that function, 2 (default) its caller
+---@return table? settings
+---@return table? err kind "config"
+function config.resolve(given, environment, level)
+  if type(given) == "string" then given = { url = given } end
+  given = options.check(given == nil and {} or given, (level or 2) + 1)
+  local found, why = resolve(given, environments.new(environment))
+  if not found then return nil, errors.is(why) and why or errors.new("config", why) end
+  local place, who, mail = found.place, found.who, found.mail
+  return {
+    host = place.host, port = place.port, path = place.path, lmtp = place.lmtp or false, provider = place.provider,
+    tls = found.channel, user = who.user, password = who.password, auth = found.auth,
+    hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
+    pool = filled(given.pool or {}, POOL), recipients = given.recipients or "any", on_event = given.on_event,
+    from = mail.from, to = mail.to, notes = { who.note },
+    sources = {
+      server = place.label, user = who.user_label, password = who.password_label, from = mail.from_label,
+      to = mail.to_label,
+    },
+  }
+end
+
+local function shown(value)
+  local kind = type(value)
+  if secret.is(value) then return "***" end
+  if kind == "string" or kind == "number" or kind == "boolean" then return value end
+  if kind ~= "table" then return "a " .. kind end
+  local result = {}
+  for key, inner in pairs(value) do result[key] = shown(inner) end
+  return result
+end
+
+--- Settings to look at: plain values, secrets as "***", functions and drivers by their kind.
+---@param settings table as config.resolve gave them
+---@return table
+function config.public(settings)
+  local result = {}
+  for key, value in pairs(settings) do result[key] = shown(value) end
+  if type(settings.io) == "table" then result.io = settings.io.name or "a driver" end
+  return result
+end
+
+return config

@@ -1,0 +1,100 @@
+--- options: the shape of the options table, and what of it this version refuses because it cannot do it yet.
+--
+-- Only types, ranges and names are looked at here: a caller's mistake that does not depend on the world. What options
+-- mean together is config.lua's question.
+
+local core = require "smtpsec.core"
+local printable = require "smtpsec.printable"
+local providers = require "smtpsec.providers"
+local schema = require "smtpsec.schema"
+
+local either, secret, text = schema.either, schema.secret, schema.string
+local flag, seconds = schema.boolean, schema.number(0.001, 86400)
+
+local options = {}
+
+--- The TLS modes, strictest first.
+options.MODES = { "implicit", "starttls", "opportunistic", "none" }
+
+local mode = schema.enum(options.MODES)
+
+local secret_source = secret(either(text, schema.callable,
+  schema.record("secret", { file = secret(text), command = secret(text) })))
+
+local tls = schema.record("tls", {
+  mode = mode,
+  verify = schema.enum { "pkix", "pin", "dane" },
+  insecure_skip_verify = flag,
+  ca_file = text, ca_path = text, crl_file = text,
+  server_name = text,
+  pins = schema.list(text),
+  cert = text, key = secret(text), key_password = secret_source,
+  min_version = schema.enum { "TLSv1.2", "TLSv1.3" },
+  ciphers = text, ciphersuites = text, groups = text,
+  require_ocsp = flag,
+  session_cache = flag,
+})
+
+local timeout = schema.record("timeout", {
+  connect = seconds, greeting = seconds, tls = seconds, command = seconds, data = seconds, final = seconds,
+  total = seconds,
+})
+
+local shape = {
+  url = secret(text), host = text, port = schema.integer(1, 65535), provider = schema.enum(providers.names()),
+  env_file = either(text, schema.constant(false)),
+  tls = either(mode, tls),
+  user = either(text, schema.callable, schema.constant(false)), password = secret_source, token = secret_source,
+  auth = schema.record("auth", { mechanisms = schema.list(text), insecure_cleartext = flag }),
+  hello = text,
+  timeout = either(seconds, timeout),
+  io = either(schema.enum { "auto", "socket", "nginx", "cqueues", "luv" }, schema.table),
+  pool = schema.record("pool", {
+    size = schema.integer(1, 1000), idle = schema.number(0, 86400), max_messages = schema.integer(1),
+  }),
+  recipients = schema.enum { "any", "all" },
+  dkim = schema.any,
+  on_event = schema.callable,
+  from = either(text, schema.table), to = either(text, schema.table),
+}
+
+--- check(options, level) raises at the caller's line when the table is not one of options (see schema.record).
+options.check = schema.record("smtpsec options", shape)
+
+-- What this version does not do yet: an option, the value of it that asks for it (any, where none stands here), and
+-- what it would have been. Refused rather than ignored, because each of them is a promise about security.
+local UNSUPPORTED = {
+  { option = "dkim", what = "DKIM signing" },
+  { option = "token", what = "login with an OAuth token" },
+  { option = "tls", field = "verify", value = "dane", what = "DANE" },
+  { option = "tls", field = "require_ocsp", value = true, what = "OCSP stapling" },
+}
+
+local function unknown_mechanism(wanted)
+  local known = {}
+  for _, name in ipairs(core.mechanisms) do known[name] = true end
+  for _, name in ipairs(wanted) do
+    if not known[name:upper()] then
+      return string.format('"auth.mechanisms" names %s, which is not supported by this version of smtpsec (%s)',
+        printable.value(name), table.concat(core.mechanisms, ", "))
+    end
+  end
+end
+
+--- What of checked options this version cannot do.
+---@param given table
+---@return string? sentence nil where everything is supported
+function options.unsupported(given)
+  for _, row in ipairs(UNSUPPORTED) do
+    local value, name = given[row.option], row.option
+    if row.field then
+      value, name = type(value) == "table" and value[row.field] or nil, name .. "." .. row.field
+    end
+    if value ~= nil and (row.value == nil or value == row.value) then
+      return string.format('"%s" asks for %s, which is not supported by this version of smtpsec', name, row.what)
+    end
+  end
+  return unknown_mechanism(given.auth and given.auth.mechanisms or {})
+end
+
+return options

@@ -1,0 +1,144 @@
+local environment = require "smtpsec.config.environment"
+local errors = require "smtpsec.errors"
+local login = require "smtpsec.config.login"
+local server = require "smtpsec.config.server"
+local sources = require "smtpsec.config.sources"
+
+-- What options, process variables and a .env text add up to.
+local function resolve(options, variables, text)
+  local world = environment.new {
+    getenv = function(name) return (variables or {})[name] end,
+    read = function(path)
+      if path == ".env" and text then return text end
+      return nil, path .. ": No such file or directory", 2
+    end,
+  }
+  local list = { sources.options(options), sources.process(world), assert(sources.file(world)) }
+  return login.resolve(list, assert(server.resolve(list)), world)
+end
+
+local function yields(user, password, options, variables, text)
+  local found, why = resolve(options, variables, text)
+  assert.is_table(found, why)
+  assert.equal(user, found.user)
+  assert.equal(password, found.password and assert(found.password:reveal()))
+  return found
+end
+
+local function refused(words, options, variables, text)
+  local found, why = resolve(options, variables, text)
+  assert.is_nil(found)
+  assert.is_truthy(tostring(why):find(words, 1, true), tostring(why))
+  assert.is_nil(tostring(why):find("hunter", 1, true), tostring(why))
+end
+
+describe("login", function()
+  it("takes what the caller wrote", function()
+    yields("u", "hunter2", { host = "h", user = "u", password = "hunter2" })
+    yields("u", "hunter2", { url = "smtps://u:hunter2@h" })
+    yields(nil, nil, { host = "h" })
+  end)
+
+  it("lets user and password next to a URL win, and does not decode them", function()
+    yields("v", "a%41", { url = "smtps://u:hunter%32@h", user = "v", password = "a%41" })
+    yields("u", "a%41", { url = "smtps://u:hunter2@h", password = "a%41" })
+    yields("u%40x", "hunter2", { url = "smtps://u%2540x:hunter%32@h" })
+  end)
+
+  it("takes the environment's login for a host of the caller's", function()
+    yields("u", "hunter2", { host = "h" }, { MAIL_USER = "u", MAIL_PASS = "hunter2" })
+    yields("u", "hunter2", { host = "h", user = "u" }, { MAIL_PASS = "hunter2" })
+    yields("u", "hunter2", { host = "h", password = "hunter2" }, { MAIL_USER = "u" })
+    yields("u", "hunter2", { host = "h", user = "u" }, { MAIL_USER = "u", MAIL_PASS = "hunter2" })
+    yields("u", "hunter2", {}, {}, "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2")
+    yields("u", "hunter3", {}, { MAIL_PASS = "hunter3" }, "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2")
+  end)
+
+  it("uses no password for another user than the one beside it", function()
+    refused("another user's", { host = "h", user = "v" }, { MAIL_USER = "u", MAIL_PASS = "hunter2" })
+    refused("another user's", { url = "smtps://u:hunter2@h", user = "v" })
+    refused("another user's", {}, { MAIL_USER = "v" }, "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2")
+    yields("v", "hunter3", { host = "h", user = "v", password = "hunter3" }, { MAIL_USER = "u",
+      MAIL_PASS = "hunter2" })
+  end)
+
+  it("sends no login of the environment to another server than the one beside it", function()
+    local variables = { SMTP_HOST = "mail.example", MAIL_USER = "u", MAIL_PASS = "hunter2" }
+    local found = yields(nil, nil, { host = "localhost" }, variables)
+    assert.is_truthy(found.note:find("the environment were left out", 1, true))
+    yields("u", "hunter2", { host = "mail.example" }, variables)
+    yields("u", "hunter2", { host = "MAIL.example" }, variables)
+    yields("u", "hunter2", { url = "smtps://mail.example" }, variables)
+    yields(nil, nil, { url = "lmtp:///run/lmtp" }, variables)
+    yields(nil, nil, { host = "localhost" }, { SMTP_URL = "smtps://u:hunter2@mail.example" })
+    yields(nil, nil, {}, { SMTP_HOST = "localhost" }, "SMTP_HOST=mail.example\nMAIL_USER=u\nMAIL_PASS=hunter2")
+    yields("v", "hunter3", { host = "localhost", user = "v", password = "hunter3" }, variables)
+  end)
+
+  it("logs in as nobody when told so", function()
+    yields(nil, nil, { host = "h", user = false }, { MAIL_USER = "u", MAIL_PASS = "hunter2" })
+    refused("no user is named", { host = "h", user = false, password = "hunter2" })
+    refused("no user is named", { provider = "sendgrid", user = false, password = "hunter2" })
+  end)
+
+  it("does not take half a login for none", function()
+    refused('"user" names a user but no password', { host = "h", user = "u" })
+    refused('"url" names a user but no password', { url = "smtps://u@h" })
+    refused("MAIL_USER in .env, line 2 names a user", {}, {}, "SMTP_HOST=h\nMAIL_USER=u\n")
+    refused('"password" gives a password but no user', { host = "h", password = "hunter2" })
+    refused("MAIL_PASS in the environment gives a password", { host = "h" }, { MAIL_PASS = "hunter2" })
+  end)
+
+  it("refuses a login that could not be sent", function()
+    refused('"user" is empty', { host = "h", user = "", password = "hunter2" })
+    refused("control character", { host = "h", user = "u\0x", password = "hunter2" })
+    refused("is empty", { host = "h", user = "u", password = "" })
+    refused('"password" contains a line end', { host = "h", user = "u", password = "hunter2\n" })
+    refused("MAIL_PASS in .env, line 3 contains a line end", {}, {},
+      "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS='hunter2\n'")
+    refused("must be either", { host = "h", user = "u", password = {} })
+    refused("must be either", { host = "h", user = "u", password = { file = "a", command = "b" } })
+  end)
+
+  it("finds out early that a file is missing, and calls nothing early", function()
+    refused("/none/such", { host = "h", user = "u", password = { file = "/none/such" } })
+    refused("/none/such", { host = "h" }, { MAIL_USER = "u", MAIL_PASS_FILE = "/none/such" })
+    local calls = 0
+    local function ask()
+      calls = calls + 1
+      return "asked"
+    end
+    local found = assert(resolve { host = "h", user = ask, password = ask })
+    assert.equal(0, calls)
+    assert.equal(ask, found.user)
+    assert.equal("asked", found.password:reveal())
+    assert.equal(1, calls)
+  end)
+
+  it("reads files by the environment it is given", function()
+    local world = environment.new { getenv = function() end,
+      read = function(path) return "from " .. path .. "\n" end }
+    local list = { sources.options { host = "h", user = "u", password = { file = "x" } } }
+    assert.equal("from x", login.resolve(list, { host = "h" }, world).password:reveal())
+  end)
+
+  it("knows the user that a provider has for everybody", function()
+    yields("apikey", "hunter2", { provider = "sendgrid", password = "hunter2" })
+    yields("apikey", "hunter2", { host = "smtp.sendgrid.net" }, { MAIL_PASS = "hunter2" })
+    yields("x", "hunter2", { provider = "sendgrid", user = "x", password = "hunter2" })
+  end)
+
+  it("takes an app password as it is pasted, where gaps are only for the eye", function()
+    yields("u", "abcdefghijklmnop", { provider = "gmail", user = "u", password = "abcd efgh ijkl mnop" })
+    yields("u", "abcdefghijklmnop", { host = "smtp.gmail.com", user = "u", password = function()
+      return "abcd efgh ijkl mnop"
+    end })
+    yields("u", "abcd efgh ijkl mnop", { host = "h", user = "u", password = "abcd efgh ijkl mnop" })
+    yields("u", "a b", { provider = "gmail", user = "u", password = "a b" })
+  end)
+
+  it("hands errors of secrets on as they are", function()
+    local _, err = resolve { host = "h", user = "u", password = "" }
+    assert.is_true(errors.is(err))
+  end)
+end)
