@@ -1,0 +1,285 @@
+--- session: a connection from the first byte to the moment when mail may be sent: connect, greeting, EHLO, TLS, AUTH.
+--
+-- It decides nothing about mail (transaction.lua) and nothing about reuse (pool.lua). The order of steps is RFC 5321
+-- section 3.1, RFC 3207 and RFC 4954; what may not happen before TLS is also held by the engine.
+
+local core = require "smtpsec.core"
+local errors = require "smtpsec.errors"
+local pump = require "smtpsec.pump"
+local tls = require "smtpsec.tls"
+
+local session = {}
+
+local Session = { __name = "smtpsec.session" }
+Session.__index = Session
+
+local QUIT_SECONDS = 5 -- nothing depends on the answer to QUIT
+
+local function note(self, text)
+  self.notes[#self.notes + 1] = text
+end
+
+local function refused(reply, stage, message, fields)
+  local err = { stage = stage, code = reply.code, enhanced = reply.enhanced, text = reply.text,
+    temporary = reply.code >= 400 and reply.code < 500 }
+  for k, v in pairs(fields or {}) do err[k] = v end
+  return nil, errors.new(err.kind or "rejected", message, err)
+end
+
+-- Adds the time since `since` to the receipt's timing.
+local function lap(self, name, since)
+  self.timing[name] = (self.timing[name] or 0) + self.driver.now() - since
+end
+
+-- ---- the steps ------------------------------------------------------------------------------------------------------
+
+local function connect(self, deadline)
+  local settings, driver = self.settings, self.driver
+  local started = driver.now()
+  local seconds = settings.timeout.connect
+  if deadline then seconds = math.min(seconds or math.huge, math.max(0, deadline - started)) end
+  local stream, why, text = driver.connect({ host = settings.host, port = settings.port, path = settings.path }, seconds)
+  if not stream then
+    local kind = (why == "dns" or why == "timeout") and why or "connect"
+    return nil, errors.new(kind, text, { stage = why == "dns" and "resolve" or "connect", temporary = true })
+  end
+  self.stream = stream
+  lap(self, "connect", started)
+  return true
+end
+
+local function handshake(self)
+  local started = self.driver.now()
+  local kind, err = self.pump:event()
+  if not kind then return nil, err end
+  lap(self, "tls", started)
+  if self.pump.on_event then
+    self.pump.on_event { type = "tls", facts = tls.facts(self.conn, self.settings) }
+  end
+  return true
+end
+
+local function greeting(self)
+  local reply, err = self.pump:reply()
+  if not reply then return nil, err end
+  if not reply.good then return refused(reply, "greeting", "the server does not take mail from here now") end
+  return true
+end
+
+-- RFC 5321 section 3.2: HELO where EHLO is refused for good, but only where nothing that EHLO brings is needed.
+local function introduce(self)
+  local settings, name = self.settings, self.hello
+  if settings.lmtp then
+    local reply, err = self.pump:ask("lhlo", name, name)
+    if not reply then return nil, err end
+    if not reply.good then return refused(reply, "ehlo", "the server refuses LHLO") end
+    return true
+  end
+  local reply, err = self.pump:ask("ehlo", name, name)
+  if not reply then return nil, err end
+  if reply.good then return true end
+  local mode = settings.tls.mode
+  local needs_ehlo = settings.user or mode == "starttls" or mode == "implicit"
+  if reply.code < 500 or needs_ehlo then return refused(reply, "ehlo", "the server refuses EHLO") end
+  reply, err = self.pump:ask("helo", name, name)
+  if not reply then return nil, err end
+  if not reply.good then return refused(reply, "ehlo", "the server refuses EHLO and HELO") end
+  return true
+end
+
+local function starttls(self)
+  local mandatory = self.settings.tls.mode == "starttls"
+  local offered = self.conn:capabilities().STARTTLS ~= nil
+  if not offered and mandatory then
+    return nil, errors.new("policy", "the server does not offer STARTTLS, and TLS is required", { stage = "starttls" })
+  end
+  if not offered then return true end
+  local reply, err = self.pump:ask("starttls")
+  if not reply then return nil, err end
+  if not reply.good then
+    if mandatory then return refused(reply, "starttls", "the server refuses STARTTLS, and TLS is required",
+      { kind = "policy" }) end
+    note(self, string.format("the server offered STARTTLS and refused it (%d)", reply.code))
+    return true
+  end
+  local ok
+  ok, err = handshake(self)
+  if not ok then return nil, err end
+  return introduce(self)
+end
+
+-- The mechanisms to try, strongest first: what the server offers, what the caller allows, what there is.
+local function choose(self)
+  local offered = self.conn:capabilities().AUTH
+  if not offered then
+    return nil, errors.new("auth", "a user name and a password were given, but the server does not offer AUTH",
+      { stage = "auth" })
+  end
+  for _, name in ipairs(self.settings.auth.mechanisms or core.mechanisms) do
+    if (" " .. offered:upper() .. " "):find(" " .. name:upper() .. " ", 1, true) then return name end
+  end
+  return nil, errors.new("auth", "the server offers no mechanism that may be used here (it offers: " .. offered .. ")",
+    { stage = "auth" })
+end
+
+-- The user name may be a function too; what fails in it is the caller's world, not ours.
+local function user_name(user)
+  if type(user) ~= "function" then return user end
+  local ran, name, why = pcall(user)
+  if ran and type(name) == "string" then return name end
+  return nil, errors.new("config", "the user name cannot be had: " .. tostring(not ran and name or why or
+    "the function gave a " .. type(name)), { stage = "auth" })
+end
+
+local function authenticate(self)
+  local settings = self.settings
+  if not settings.user then return true end
+  local mechanism, user, password, err
+  mechanism, err = choose(self)
+  if not mechanism then return nil, err end
+  user, err = user_name(settings.user)
+  if not user then return nil, err end
+  password, err = settings.password:reveal()
+  if not password then return nil, err end
+  local started = self.driver.now()
+  local reply
+  reply, err = self.pump:ask("auth", mechanism .. " ***", mechanism, user, password)
+  if not reply then return nil, err end
+  if not reply.good then
+    return refused(reply, "auth", "the server refuses the login by " .. mechanism, { kind = "auth" })
+  end
+  lap(self, "auth", started)
+  self.auth = { mechanism = mechanism }
+  return true
+end
+
+local STEPS = {
+  implicit = { handshake, greeting, introduce, authenticate },
+  starttls = { greeting, introduce, starttls, authenticate },
+  opportunistic = { greeting, introduce, starttls, authenticate },
+  none = { greeting, introduce, authenticate },
+}
+
+-- Credentials that must not cross a channel like this one are refused before anything is sent; the engine would refuse
+-- AUTH too, but only after the server has seen that there is a user.
+local function check_policy(settings)
+  if settings.user and settings.tls.mode == "none" and not settings.auth.insecure_cleartext then
+    return nil, errors.new("policy", 'a password would cross the network in clear: tls = "none"', { stage = "auth" })
+  end
+  return true
+end
+
+local function make_connection(self, mode, saved)
+  local settings = self.settings
+  local options = { tls = mode, insecure_cleartext = settings.auth.insecure_cleartext or false }
+  if mode ~= "none" then
+    local context, err = tls.context(settings.tls)
+    if not context then return nil, err end
+    for k, v in pairs(tls.peer(settings)) do options[k] = v end
+    options.context, options.session = context, saved
+  end
+  local conn, status, text, reason = core.connection(options)
+  if not conn then
+    return nil, errors.new(status == "memory" and "internal" or status == "tls" and "tls" or "config", text,
+      { stage = "connect", reason = reason })
+  end
+  self.conn = conn
+  return true
+end
+
+local function run(self, mode, options)
+  local ok, err = make_connection(self, mode, options.saved)
+  if not ok then return nil, err end
+  ok, err = connect(self, options.deadline)
+  if not ok then return nil, err end
+  local settings = self.settings
+  self.hello = settings.hello or self.driver.hello(self.stream)
+  self.pump = pump.new(self.conn, self.stream, {
+    now = self.driver.now, timeout = settings.timeout, deadline = options.deadline, on_event = settings.on_event,
+  })
+  for _, step in ipairs(STEPS[mode]) do
+    ok, err = step(self)
+    if not ok then return nil, err end
+  end
+  return self
+end
+
+local function attempt(settings, driver, mode, options)
+  local self = setmetatable({ settings = settings, driver = driver, timing = {}, notes = {}, mails = 0 }, Session)
+  local ok, err = run(self, mode, options)
+  if ok then return self end
+  self:abandon()
+  return nil, err
+end
+
+--- Opens a session.
+---@param settings table what config.resolve made
+---@param driver table a driver of smtpsec.io
+---@param options? { deadline: number?, saved: userdata? } absolute end of the call by driver.now(), TLS session to resume
+---@return table session | nil, table err
+function session.open(settings, driver, options)
+  options = options or {}
+  local mode = settings.tls.mode
+  local ok, err = check_policy(settings)
+  if not ok then return nil, err end
+  local self
+  self, err = attempt(settings, driver, mode, options)
+  -- RFC 7435: opportunistic means that TLS which does not work is like TLS which is not there, once, and only for mail
+  -- without credentials. It is told.
+  if not self and mode == "opportunistic" and err.stage == "tls" and not settings.user then
+    local cause = err.message
+    self, err = attempt(settings, driver, "none", options)
+    if self then note(self, "TLS was offered and failed: " .. cause) end
+  end
+  return self, err
+end
+
+-- ---- what a session tells and does later ----------------------------------------------------------------------------
+
+--- What a receipt says about the way.
+---@return table { server, tls, auth, timing, warnings }
+function Session:facts()
+  local facts = tls.facts(self.conn, self.settings)
+  local warnings = tls.warnings(facts, self.settings, self.auth ~= nil)
+  for _, text in ipairs(self.notes) do warnings[#warnings + 1] = text end
+  local timing = {}
+  for k, v in pairs(self.timing) do timing[k] = v end
+  return {
+    server = { host = self.settings.host, address = self.stream.address, port = self.stream.port or self.settings.port,
+      name = self.conn:server_name() },
+    tls = facts, auth = self.auth, timing = timing, warnings = warnings,
+  }
+end
+
+--- Whether the connection may carry another mail.
+function Session:usable()
+  return self.pump ~= nil and not self.pump.failed and self.conn:idle()
+end
+
+--- Ends politely: QUIT and a short wait. Returns a sentence when the server was not polite; it means nothing for mail that
+-- was accepted.
+---@return string? trouble
+function Session:quit()
+  local trouble
+  if self:usable() then
+    self.pump.timeout = { command = QUIT_SECONDS }
+    local reply, err = self.pump:ask("quit")
+    if not reply then trouble = "QUIT: " .. err.message
+    elseif not reply.good then trouble = string.format("QUIT: the server said %d %s", reply.code, reply.text)
+    else
+      self.conn:close_notify()
+      self.pump:push(1)
+    end
+  end
+  self:abandon()
+  return trouble
+end
+
+--- Drops the connection and everything it holds, at once.
+function Session:abandon()
+  if self.stream then self.stream:close() end
+  if self.conn then self.conn:close() end
+  if self.pump then self.pump.failed = true end
+end
+
+return session
