@@ -1,0 +1,77 @@
+#!/bin/sh
+# deps.sh build|demo|test: installs the Debian packages that this needs and that are missing, through sudo when not
+# root. Nothing is removed, no service is started, and none of those installed here is left to start at boot.
+# When nothing is missing it says nothing and takes a few milliseconds.
+set -eu
+
+build="build-essential pkg-config libssl-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev"
+demo="openssl"
+test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind binutils python3
+  lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid"
+# Exim's package conflicts with Postfix's: it is unpacked by exim-package.sh, and these are the libraries it wants.
+exim="libgnutls-dane0 libidn12 libnsl2"
+services="postfix dovecot chasquid nginx"
+
+case ${1-} in
+build) wanted=$build why="a C compiler, OpenSSL and both Luas" ;;
+demo) wanted="$build $demo" why="a C compiler, OpenSSL and both Luas" ;;
+test) wanted="$build $demo $test $exim" why="compilers, test tools, and real mail servers to test against" ;;
+*) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+esac
+here=$(dirname "$0")
+log=$here/../../build/apt.log
+
+# The words of the first argument that are not installed packages.
+missing() {
+  installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package} \n' $1 2>/dev/null | grep '^ii' || true)
+  for package in $1; do
+    case $installed in *" $package "*) ;; *) printf '%s ' "$package" ;; esac
+  done
+}
+
+apt() {
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
+
+install_packages() {
+  apt --no-install-recommends --no-remove install "$@"
+}
+
+# Debian starts a service when its package is installed, unless this file says no.
+forbid_starts() {
+  policy=/usr/sbin/policy-rc.d
+  [ ! -e $policy ] || return 0
+  trap '$sudo rm -f $policy' EXIT
+  trap 'exit 1' HUP INT TERM
+  printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+  $sudo chmod 755 $policy
+}
+
+disable_at_boot() {
+  [ -d /run/systemd/system ] || return 0
+  for service in $services; do
+    case " $packages" in *" $service"*) $sudo systemctl --quiet disable "$service" || true ;; esac
+  done
+}
+
+packages=$(missing "$wanted")
+if [ -n "$packages" ]; then
+  sudo=
+  if [ "$(id -u)" -ne 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || { echo "without sudo, have root run: apt-get install $packages" >&2; exit 1; }
+  fi
+  echo "make $1 needs $why; installing the Debian packages (a minute or two): $packages"
+  forbid_starts
+  case $packages in *postfix*)
+    echo "postfix postfix/main_mailer_type select No configuration" | $sudo debconf-set-selections ;;
+  esac
+  mkdir -p "$(dirname "$log")"
+  install_packages $packages >"$log" 2>&1 || { apt update && install_packages $packages; } >>"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    exit 1
+  }
+  disable_at_boot
+fi
+
+[ "$1" != test ] || sh "$here/exim-package.sh"

@@ -1,0 +1,27 @@
+#!/bin/sh
+# rock.sh DIRECTORY: installs the rock from this checkout for Lua 5.4 and for LuaJIT, each from a copy of its own (LuaRocks
+# builds inside the tree), and loads what was installed, with nothing else on the path.
+set -eu
+to=$1
+from=$(cd "$(dirname "$0")/../.." && pwd)
+
+install_for() { # interpreter, version for LuaRocks, further settings
+  lua=$1 version=$2
+  shift 2
+  rm -rf "$to/$lua"
+  mkdir -p "$to/$lua/source"
+  cp -r "$from/csrc" "$from/lua" "$from/rockspec" "$from/LICENSE" "$from/README.md" "$to/$lua/source"
+  (cd "$to/$lua/source" && luarocks --lua-version "$version" --tree "$to/$lua/tree" make rockspec/smtpsec-scm-1.rockspec \
+    CFLAGS="-O2 -fPIC -Wall" "$@" >"$to/$lua/log" 2>&1) || { cat "$to/$lua/log"; return 1; }
+  share=$to/$lua/tree/share/lua/$version
+  LUA_PATH="$share/?.lua;$share/?/init.lua" LUA_CPATH="$to/$lua/tree/lib/lua/$version/?.so" \
+    "$lua" -e '
+      local smtpsec = require "smtpsec"
+      require "smtpsec.sink"
+      local mailer = assert(smtpsec.new { host = "localhost", env_file = false })
+      assert(mailer:close())
+      print(_VERSION, jit and jit.version or "", "loads the installed rock")'
+}
+
+install_for lua5.4 5.4
+install_for luajit 5.1 LUA_INCDIR="$(pkg-config --variable=includedir luajit)"
