@@ -48,10 +48,10 @@ static void slide(ss_buf *b)
 uint8_t *ss_buf_reserve(ss_buf *b, size_t n)
 {
   if (n > ss_buf_room(b)) return NULL;
-  if (b->size - b->end >= n && b->base) return b->base + b->end;
+  if (b->base && b->size - b->end >= n) return b->base + b->end;
   size_t need = ss_buf_len(b) + n;
   /* Slide only when that frees at least half, so that a long queue is not moved again and again. */
-  if (need <= b->size && b->start >= b->size / 2)
+  if (b->base && need <= b->size && b->start >= b->size / 2)
     slide(b);
   else if (!grow(b, need + ss_buf_len(b) / 2))
     return NULL;

@@ -6,6 +6,8 @@
 #include "smtp/proto.h"
 #include "smtpsec.h"
 
+#include <string.h>
+
 static const char class[] = "smtpsec.connection";
 
 /* One output string at most: a Lua string is a copy, and a driver may take only a part of it. */
@@ -199,7 +201,9 @@ static int auth(lua_State *L)
   ss_error e;
   ss_credentials who;
   ss_conn *c = check(L);
-  const char *mechanism = luaL_checkstring(L, 2);
+  size_t length;
+  const char *mechanism = luaL_checklstring(L, 2, &length);
+  luaL_argcheck(L, !memchr(mechanism, '\0', length), 2, "contains a NUL");
   who.user = luaL_checklstring(L, 3, &who.user_length);
   who.password = luaL_checklstring(L, 4, &who.password_length);
   return tagged(L, ss_conn_auth(c, mechanism, &who, &e), &e);

@@ -60,8 +60,10 @@ static ss_status update(void *state, const uint8_t *p, size_t n, ss_buf *to)
   }
   size_t rest = n % TAKES;
   end = encode(l, end, p, n - rest);
-  if (rest) memcpy(l->waiting, p + n - rest, rest);
-  if (rest) l->held = (uint8_t)rest;
+  if (rest) {
+    memcpy(l->waiting, p + n - rest, rest);
+    l->held = (uint8_t)rest;
+  }
   ss_buf_commit(to, (size_t)(end - room));
   return SS_OK;
 }

@@ -1,6 +1,9 @@
 /* scan: see scan.h. */
 #include "mime/scan.h"
 
+static const char from[] = "From ";
+enum { FROM_LENGTH = sizeof from - 1 };
+
 static bool is_blank(uint8_t c)
 {
   return c == ' ' || c == '\t';
@@ -17,8 +20,8 @@ static void line_end(ss_scan *s)
 
 static void content(ss_scan *s, uint8_t c)
 {
-  static const char from[] = "From ";
-  if (s->line == s->from && s->from < 5 && c == (uint8_t)from[s->from]) s->marred |= ++s->from == 5;
+  if (s->line == s->from && s->from < FROM_LENGTH && c == (uint8_t)from[s->from]) s->from++;
+  if (s->from == FROM_LENGTH) s->marred = true;
   s->canonical++;
   if (++s->line > s->longest) s->longest = s->line;
   s->open = true;

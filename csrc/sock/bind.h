@@ -20,8 +20,9 @@ void ss_bind_dial(lua_State *L);
 void ss_bind_resolve(lua_State *L);
 void ss_bind_poll(lua_State *L);
 
-/* The deadline that lies the seconds at `arg` ahead. What is left of a longer step may well be less than nothing: that
- * is no mistake, but no time at all. An argument error where it is not a number. */
+/* The seconds at `arg`, and the deadline that lies so far ahead. What is left of a longer step may well be less than
+ * nothing: that is no mistake, but no time at all. An argument error where it is not a number. */
+double ss_check_seconds(lua_State *L, int arg);
 ss_time ss_check_deadline(lua_State *L, int arg);
 
 /* Pushes nil, the reason's name and the sentence. Returns 3, for a binding to return. */

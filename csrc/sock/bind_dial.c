@@ -18,12 +18,11 @@ static ss_dial *begin(lua_State *L, ss_trouble *trouble)
   int port = (int)ss_opt_field_int(L, 1, "port", 1, 65535, 0);
   lua_getfield(L, 1, "timeout");
   if (lua_type(L, -1) != LUA_TNUMBER) luaL_error(L, "timeout: a number of seconds expected");
-  ss_time deadline = ss_check_deadline(L, -1);
+  double seconds = ss_check_seconds(L, -1);
   lua_pop(L, 1);
   if (!path && (!host || port == 0)) luaL_error(L, "host and port, or path, expected");
   ss_dial *d = ss_new_object(L, sizeof *d, SS_DIAL_CLASS);
-  ss_why why =
-      path ? ss_dial_path(d, path, deadline, trouble) : ss_dial_host(d, host, port, deadline, trouble);
+  ss_why why = path ? ss_dial_path(d, path, seconds, trouble) : ss_dial_host(d, host, port, seconds, trouble);
   return why == SS_WHY_NONE ? d : NULL;
 }
 

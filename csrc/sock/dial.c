@@ -11,24 +11,25 @@
 static const ss_time attempt_delay = 250 * (ss_time)SS_MILLISECOND; /* RFC 8305 section 5 */
 static const ss_time busy_delay = 20 * (ss_time)SS_MILLISECOND;
 
-static void begin(ss_dial *d, ss_time deadline)
+static void begin(ss_dial *d, double seconds)
 {
   memset(d, 0, sizeof *d);
-  d->started = d->next = ss_clock_now();
-  d->deadline = deadline;
+  d->seconds = seconds;
+  d->deadline = ss_clock_after(seconds);
+  d->next = ss_clock_now();
 }
 
-ss_why ss_dial_host(ss_dial *d, const char *host, int port, ss_time deadline, ss_trouble *trouble)
+ss_why ss_dial_host(ss_dial *d, const char *host, int port, double seconds, ss_trouble *trouble)
 {
-  begin(d, deadline);
+  begin(d, seconds);
   snprintf(d->name, sizeof d->name, "%s port %d", host, port);
   d->names = ss_resolution_start(host, port, trouble);
   return d->names ? SS_WHY_NONE : trouble->why;
 }
 
-ss_why ss_dial_path(ss_dial *d, const char *path, ss_time deadline, ss_trouble *trouble)
+ss_why ss_dial_path(ss_dial *d, const char *path, double seconds, ss_trouble *trouble)
 {
-  begin(d, deadline);
+  begin(d, seconds);
   snprintf(d->name, sizeof d->name, "%s", path);
   if (!ss_address_unix(&d->to.at[0], path))
     return ss_trouble_set(trouble, SS_WHY_CONNECT, "%s: the path of a unix socket has 1 to %d bytes", path,
@@ -118,13 +119,12 @@ static int advance(ss_dial *d)
 
 static ss_why too_late(ss_dial *d, ss_trouble *trouble)
 {
-  double seconds = ss_clock_seconds(d->deadline - d->started);
   if (d->names)
     return ss_trouble_set(trouble, SS_WHY_TIMEOUT, "%s: the name was not resolved within %.3g s", d->name,
-                          seconds);
+                          d->seconds);
   for (size_t i = 0; i < d->opened; i++)
     note(d, d->open[i].address, "no answer");
-  return ss_trouble_set(trouble, SS_WHY_TIMEOUT, "%s: not connected within %.3g s%s%s", d->name, seconds,
+  return ss_trouble_set(trouble, SS_WHY_TIMEOUT, "%s: not connected within %.3g s%s%s", d->name, d->seconds,
                         d->failures[0] ? ": " : "", d->failures);
 }
 

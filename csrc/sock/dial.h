@@ -17,7 +17,8 @@
 enum { SS_DIAL_NAME = 288, SS_DIAL_FAILURES = 320, SS_DIAL_WAITS = SS_ADDRESSES_MAX };
 
 typedef struct ss_dial {
-  ss_time started, deadline;
+  double seconds;       /* what the whole of it was given, */
+  ss_time deadline;     /* which ends here */
   ss_time next;         /* when the next address may be tried */
   ss_resolution *names; /* owned; NULL unless the look-up is under way */
   ss_addresses to;
@@ -37,9 +38,10 @@ static inline bool ss_dial_closed(const ss_dial *d)
   return !d->names && d->to.count == 0;
 }
 
-/* Begins. Nothing is kept of the strings. SS_WHY_NONE: go on with step; else the trouble, and nothing to close. */
-ss_why ss_dial_host(ss_dial *d, const char *host, int port, ss_time deadline, ss_trouble *trouble);
-ss_why ss_dial_path(ss_dial *d, const char *path, ss_time deadline, ss_trouble *trouble);
+/* Begins; all of it has to be over `seconds` from now. Nothing is kept of the strings. SS_WHY_NONE: go on with step;
+ * else the trouble, and nothing to close. */
+ss_why ss_dial_host(ss_dial *d, const char *host, int port, double seconds, ss_trouble *trouble);
+ss_why ss_dial_path(ss_dial *d, const char *path, double seconds, ss_trouble *trouble);
 
 /* Goes on as far as it can without waiting. SS_WHY_NONE: *fd is connected, non-blocking, and the caller's. AGAIN: see
  * ss_dial_waits. Else the trouble, naming the host, each address tried and why it failed; the dial is closed. */

@@ -5,17 +5,23 @@
 #include "sock/bind.h"
 #include "sock/resolve.h"
 
+#include <math.h>
 #include <unistd.h>
 
 static void (*const nouns[])(lua_State *) = {
     ss_bind_stream, ss_bind_listen, ss_bind_dial, ss_bind_resolve, ss_bind_poll,
 };
 
-ss_time ss_check_deadline(lua_State *L, int arg)
+double ss_check_seconds(lua_State *L, int arg)
 {
   lua_Number seconds = luaL_checknumber(L, arg);
-  luaL_argcheck(L, !(seconds != seconds), arg, "a number of seconds expected, not NaN");
-  return ss_clock_after(seconds);
+  luaL_argcheck(L, !isnan(seconds), arg, "a number of seconds expected, not NaN");
+  return seconds;
+}
+
+ss_time ss_check_deadline(lua_State *L, int arg)
+{
+  return ss_clock_after(ss_check_seconds(L, arg));
 }
 
 int ss_push_trouble(lua_State *L, const ss_trouble *trouble)

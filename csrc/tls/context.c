@@ -37,7 +37,7 @@ static ss_status wrong(ss_error *e, const char *key, const char *value)
   return ss_fail(e, SS_E_ARGUMENT, "%s \"%s\": %s", key, value, words);
 }
 
-/* OpenSSL's number of a version, `otherwise` where none is named, -1 for one that is unknown or too old (RFC 8996). */
+/* OpenSSL's number of a version, `otherwise` where none is named, -1 for one unknown or too old (RFC 8996). */
 static int version_number(const char *name, int otherwise)
 {
   if (!name) return otherwise;
@@ -117,8 +117,8 @@ static ss_status set_verification(SSL_CTX *ctx, const ss_tls_settings *s, ss_err
   X509_VERIFY_PARAM_set_purpose(rules, client ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
   X509_VERIFY_PARAM_set_depth(rules, CHAIN_DEPTH);
   ss_tls_watch_install(ctx, client && s->require_ocsp);
-  if (client || s->ca_file || s->ca_path)
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  bool demand = client || s->ca_file || s->ca_path;
+  SSL_CTX_set_verify(ctx, demand ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE, NULL);
   if (!client && s->ca_file) SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(s->ca_file));
   return load_trust(SSL_CTX_get_cert_store(ctx), s, e);
 }

@@ -1,8 +1,9 @@
 /* context: everything about TLS that many connections share: trust, protocol versions, ciphers, our own certificate.
  *
  * Built once, kept as long as anyone refers to it, never changed: what a caller may ask for is a field here, and what
- * is not a field cannot be weakened. Settings of the host's openssl.cnf that would change the protocol are overridden.
- * Who the peer must be is told per connection (peer.h). One thread at a time, as the Lua state that owns it. */
+ * is not a field cannot be weakened. Settings of the host's openssl.cnf that would change the protocol are
+ * overridden. Who the peer must be is told per connection (peer.h). One thread at a time, as the Lua state that owns
+ * it. */
 #ifndef SS_TLS_CONTEXT_H
 #define SS_TLS_CONTEXT_H
 
@@ -19,8 +20,8 @@ typedef enum ss_tls_role { SS_TLS_CLIENT, SS_TLS_SERVER } ss_tls_role;
 typedef struct ss_tls_settings {
   ss_tls_role role;
 
-  /* The only roots trusted; where neither is given, a client trusts the system's. A server that has one of them demands
-   * a client certificate. */
+  /* The only roots trusted; where neither is given, a client trusts the system's. A server that has one of them
+   * demands a client certificate. */
   const char *ca_file, *ca_path;
   const char *crl_file; /* revocation lists, one of every authority that may occur in a chain */
   bool require_ocsp;    /* a client demands a stapled OCSP response that says that the certificate is good */

@@ -273,7 +273,8 @@ ss_status ss_tls_read(ss_tls *t, ss_buf *to)
   return ss_buf_len(to) > before ? SS_OK : status;
 }
 
-/* Only whole records that fit: OpenSSL never has to keep half of one, and a caller may change its mind about the rest. */
+/* Only whole records that fit: OpenSSL never has to keep half of one, and a caller may change its mind about the
+ * rest. */
 ss_status ss_tls_write(ss_tls *t, const void *bytes, size_t n, size_t *taken)
 {
   size_t fit = ss_buf_room(&t->wire.out) / RECORD_ROOM * RECORD;

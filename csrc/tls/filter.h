@@ -4,8 +4,8 @@
  *   ss_tls_write -> ss_tls_output, ss_tls_consumed -> wire
  *
  * Verification, names and versions are set before the first byte, and the peer's certificate is judged inside the
- * handshake: neither read nor write does anything before that succeeded. After every call there may be output, after a
- * failed one too (the alert that tells the peer why). A fatal error is kept and repeated. The filter knows no clock,
+ * handshake: neither read nor write does anything before that succeeded. After every call there may be output, after
+ * a failed one too (the alert that tells the peer why). A fatal error is kept and repeated. The filter knows no clock,
  * no socket and no protocol above it. */
 #ifndef SS_TLS_FILTER_H
 #define SS_TLS_FILTER_H
@@ -27,14 +27,14 @@ ss_tls *ss_tls_new(ss_tls_context *context, const ss_tls_peer *peer, ss_tls_sess
 /* Frees at once, sending nothing. NULL is allowed. */
 void ss_tls_free(ss_tls *t);
 
-/* Takes in bytes from the wire: all of them, copied. SS_E_FULL: read first, then feed them again. Or a fatal error. */
+/* Takes in bytes from the wire: all of them, copied. SS_E_FULL: read first, then feed again. Or a fatal error. */
 ss_status ss_tls_feed(ss_tls *t, const void *bytes, size_t n);
 
 /* The wire ended: what was fed is still read, then SS_E_CLOSED. */
 void ss_tls_eof(ss_tls *t);
 
-/* Goes on with the handshake. SS_OK: it is done, and the peer is proven as asked; SS_AGAIN: feed more; SS_E_FULL: drain
- * the output first; or a fatal error. The client's first call makes its first flight. */
+/* Goes on with the handshake. SS_OK: it is done, and the peer is proven as asked; SS_AGAIN: feed more; SS_E_FULL:
+ * drain the output first; or a fatal error. The client's first call makes its first flight. */
 ss_status ss_tls_handshake(ss_tls *t);
 
 /* Appends what the peer sent to `to`, until there is no more or no room. SS_OK when it appended something, else
@@ -66,8 +66,9 @@ const ss_error *ss_tls_error(const ss_tls *t);
 /* What is known so far, also after a failure. Nobody is `authenticated` before the handshake is done. */
 void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts);
 
-/* Hands out the newest session that the peer offered and that was not taken yet: one reference, the caller's. NULL when
- * there is none, and always where the peer was not proven. TLS 1.3 sessions arrive with the first bytes that are read. */
+/* Hands out the newest session that the peer offered and that was not taken yet: one reference, the caller's. NULL
+ * when there is none, and always where the peer was not proven. TLS 1.3 sessions arrive with the first bytes that are
+ * read. */
 ss_tls_session *ss_tls_take_session(ss_tls *t);
 
 #endif

@@ -1,8 +1,8 @@
 /* identity: a checked copy of an ss_tls_peer, and whether a certificate fits it.
  *
- * A connection and the sessions won from it share one. Names follow RFC 9525: subjectAltName only, one whole left-most
- * label as wildcard, an address matches an iPAddress and nothing else. Chains, dates and trust are OpenSSL's part and
- * are judged in watch.c. */
+ * A connection and the sessions won from it share one. Names follow RFC 9525: subjectAltName only, one whole
+ * left-most label as wildcard, an address matches an iPAddress and nothing else. Chains, dates and trust are
+ * OpenSSL's part and are judged in watch.c. */
 #ifndef SS_TLS_IDENTITY_H
 #define SS_TLS_IDENTITY_H
 

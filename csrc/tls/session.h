@@ -1,9 +1,10 @@
-/* session: what a verified connection left behind so that the next one to the same peer costs less (RFC 8446
- * section 2.2, RFC 5077).
+/* session: what a verified connection left behind so that the next one to the same peer costs less (RFC 8446 section
+ * 2.2, RFC 5077).
  *
- * A resumed handshake shows no certificate, so a session carries the proof of the one it came from, and that proof holds
- * only for the same context (trust, revocations, our certificate) and the same peer (name, port, pins, verification).
- * Whoever keeps sessions decides for how long and how many; not this file. */
+ * A resumed handshake shows no certificate, so a session carries the proof of the one it came from, and that proof
+ * holds only for the same context (trust, revocations, our certificate) and the same peer (name, port, pins,
+ * verification). A context's revocation lists do not change, so they are not looked at again. Whoever keeps sessions
+ * decides for how long and how many; not this file. */
 #ifndef SS_TLS_SESSION_H
 #define SS_TLS_SESSION_H
 
@@ -22,7 +23,8 @@ ss_tls_session *ss_tls_session_ref(ss_tls_session *session);
 /* Gives a reference back; the last one frees. NULL is allowed. */
 void ss_tls_session_unref(ss_tls_session *session);
 
-/* For the filter only, from here on: everyone else has sessions from ss_tls_take_session and gives them to ss_tls_new.
+/* For the filter only, from here on: everyone else has sessions from ss_tls_take_session and gives them to
+ * ss_tls_new.
  *
  * Takes over the newest session in `w`, of which nothing is left there. NULL when there is none, when nothing proved
  * the peer's identity, or when out of memory. */

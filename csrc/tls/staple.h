@@ -6,8 +6,8 @@
 
 #include <openssl/ssl.h>
 
-/* NULL when the response on `ssl` says that the certificate just verified is good; *next_update, the caller's to free,
- * is then when that must be asked anew. Else why it does not, a static string. */
+/* NULL when the response on `ssl` says that the certificate just verified is good; *next_update, the caller's to
+ * free, is then when that must be asked anew. Else why it does not, a static string. */
 const char *ss_tls_staple_judge(SSL *ssl, ASN1_TIME **next_update);
 
 #endif

@@ -10,13 +10,13 @@
 #include <openssl/x509_vfy.h>
 #include <stdbool.h>
 
-/* PEM files, or NULL. `ca_path` is a folder searched by hash (openssl rehash), certificate by certificate as needed. */
+/* PEM files, or NULL. `ca_path` is a folder searched by hash (openssl rehash), each certificate when needed. */
 typedef struct ss_tls_trust {
   const char *ca_file, *ca_path, *crl_file;
 } ss_tls_trust;
 
-/* Fills the store. With a `crl_file`, a chain without a current revocation list of each of its authorities is refused.
- * SS_OK, or SS_E_ARGUMENT with the file's name and OpenSSL's words. */
+/* Fills the store. With a `crl_file`, a chain without a current revocation list of each of its authorities is
+ * refused. SS_OK, or SS_E_ARGUMENT with the file's name and OpenSSL's words. */
 ss_status ss_tls_trust_load(X509_STORE *store, const ss_tls_trust *trust, ss_error *e);
 
 /* As above with the system's store, of which nothing is read before a chain needs it where it is a hashed folder. A
