@@ -76,6 +76,23 @@ local function html_part(content, related)
   return joined("related", nodes, { { "type", "text/html" } })
 end
 
+-- The forms in which the text is given, the plainest first (RFC 2046 section 5.1.4).
+local function text_forms(given, related, text_wanted)
+  local makers = {
+    { wanted = text_wanted, make = function() return text_part("plain", given.text or "", "text") end },
+    { wanted = given.html, make = function() return html_part(given.html, related) end },
+    { wanted = given.calendar, make = function() return calendar_part(given.calendar) end },
+  }
+  local forms = {}
+  for _, form in ipairs(makers) do
+    local node, err
+    if form.wanted then node, err = form.make() end
+    if err then return nil, err end
+    forms[#forms + 1] = node
+  end
+  return forms
+end
+
 --- Makes the tree of a message table.
 ---@param given table its Lua types were checked before
 ---@return table|nil node
@@ -83,16 +100,9 @@ end
 function compose.tree(given)
   local related, mixed = attachments(given.attachments, given.html ~= nil)
   if not related then return nil, mixed end
-  local forms = {}
-  local function add(node, err)
-    forms[#forms + 1] = node
-    return err
-  end
   local empty = not given.html and not given.calendar and #mixed == 0
-  local err = (given.text or empty) and add(text_part("plain", given.text or "", "text"))
-  err = err or given.html and add(html_part(given.html, related))
-  err = err or given.calendar and add(calendar_part(given.calendar))
-  if err then return nil, err end
+  local forms, err = text_forms(given, related, given.text or empty)
+  if not forms then return nil, err end
   if #mixed == 0 then return joined("alternative", forms) end
   if #forms > 0 then table.insert(mixed, 1, joined("alternative", forms)) end
   return part.multipart("mixed", mixed)

@@ -74,44 +74,54 @@ local function address_line(name, boxes)
   return field:close()
 end
 
--- What the header is written by, in this order; each returns lines, or nil and the error.
-local WRITERS = {
-  function(draft)
-    local seconds = draft.given.date or os.time()
-    if seconds < 0 or seconds > date.LAST then
-      return text.refuse("date", "%.14g is no time between 1970 and 9999", "give seconds since 1970", seconds)
-    end
-    return { header.field("Date"):token(date.format(seconds)):close() }
-  end,
-  function(draft)
-    local lines = {}
-    for _, field in ipairs(PEOPLE) do
-      local boxes = draft.people[field.key]
-      if field.name and #boxes > 0 then lines[#lines + 1] = address_line(field.name, boxes) end
-    end
-    return lines
-  end,
-  function(draft)
-    local subject = draft.given.subject
-    if not subject then return {} end
-    local sound, err = text.verdict("subject", text.fault(subject))
-    return sound and { header.field("Subject"):text(subject):close() }, err
-  end,
-  function(draft)
-    local given = draft.given.message_id
-    local id, err = message_id.new(draft.people.from[1].domain), nil
-    if given then id, err = message_id.check(given) end
-    draft.id = id
-    return id and { header.field("Message-ID"):token(id):close() }, err
-  end,
-  function(draft)
-    local given = draft.given.list_unsubscribe
-    if not given then return {} end
-    return unsubscribe.fields(given)
-  end,
-  function(draft) return custom.fields(draft.given.headers or {}) end,
-  function() return { "MIME-Version: 1.0\r\n" } end,
-}
+-- The writers of the header. Each returns lines, or nil and the error.
+
+local function date_line(draft)
+  local seconds = draft.given.date or os.time()
+  if seconds < 0 or seconds > date.LAST then
+    return text.refuse("date", "%.14g is no time between 1970 and 9999", "give seconds since 1970", seconds)
+  end
+  return { header.field("Date"):token(date.format(seconds)):close() }
+end
+
+local function people_lines(draft)
+  local lines = {}
+  for _, field in ipairs(PEOPLE) do
+    local boxes = draft.people[field.key]
+    if field.name and #boxes > 0 then lines[#lines + 1] = address_line(field.name, boxes) end
+  end
+  return lines
+end
+
+local function subject_line(draft)
+  local subject = draft.given.subject
+  if not subject then return {} end
+  local sound, err = text.verdict("subject", text.fault(subject))
+  return sound and { header.field("Subject"):text(subject):close() }, err
+end
+
+local function id_line(draft)
+  local given, err = draft.given.message_id, nil
+  if given then draft.id, err = message_id.check(given) else draft.id = message_id.new(draft.people.from[1].domain) end
+  return draft.id and { header.field("Message-ID"):token(draft.id):close() }, err
+end
+
+local function unsubscribe_lines(draft)
+  local given = draft.given.list_unsubscribe
+  if not given then return {} end
+  return unsubscribe.fields(given)
+end
+
+local function custom_lines(draft)
+  return custom.fields(draft.given.headers or {})
+end
+
+local function version_line()
+  return { "MIME-Version: 1.0\r\n" }
+end
+
+-- In the order in which they write.
+local WRITERS = { date_line, people_lines, subject_line, id_line, unsubscribe_lines, custom_lines, version_line }
 
 local function write_header(draft)
   local all = {}

@@ -47,7 +47,7 @@ end
 ---@return table field
 function Field:token(token, lead)
   lead = lead or " "
-  if self.column + #lead + #token > WIDTH and #self.pieces > 1 and lead ~= "" then self:fold() end
+  if self.column + #lead + #token > WIDTH and #self.pieces > 1 then self:fold() end
   self:write(lead .. token)
   return self
 end

@@ -32,6 +32,12 @@ local function too_long(octets)
   return refuse("a line of %d octets, more than the %d that mail allows", octets, body.LONGEST_LINE)
 end
 
+-- Only an 8-bit transport can carry it.
+local function eight_bit_refused()
+  return text.refuse("raw", "holds 8-bit text, and the server does not offer 8BITMIME",
+    "encode its parts as quoted-printable or base64 where it is made")
+end
+
 local function find_source(given)
   if type(given) == "string" then return source.text(given) end
   if (given.path == nil) == (given.reader == nil) then
@@ -217,7 +223,7 @@ local function passing_body(rest, next_chunk)
       if not chunk then return nil, err end
       local facts = scanner:update(chunk):facts()
       if facts.longest > body.LONGEST_LINE then return too_long(facts.longest) end
-      if facts.eight_bit and not eight_bit then return raw.eight_bit_refused() end
+      if facts.eight_bit and not eight_bit then return eight_bit_refused() end
       return chunk
     end, 0)
   end
@@ -234,16 +240,10 @@ local function passing_body(rest, next_chunk)
   }
 end
 
--- The error of a message that only an 8-bit transport can carry.
-function raw.eight_bit_refused()
-  return text.refuse("raw", "holds 8-bit text, and the server does not offer 8BITMIME",
-    "encode its parts as quoted-printable or base64 where it is made")
-end
-
 -- A draft's method. Of a body that was not looked at, anything must be expected.
 local function render(draft, offered)
   local content, possible = draft.content, offered["8BITMIME"] == true
-  if content.eight_bit and not possible then return raw.eight_bit_refused() end
+  if content.eight_bit and not possible then return eight_bit_refused() end
   local eight_bit = content.eight_bit
   if eight_bit == nil then eight_bit = possible end
   return { segments = { draft.head .. "\r\n", content.segment(possible) }, eight_bit = eight_bit }

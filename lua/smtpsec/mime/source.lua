@@ -39,7 +39,10 @@ end
 local function read_file(file, field, path, identity)
   return function()
     local piece, why = file:read(source.PIECE)
-    if not piece then return text.refuse(field, "cannot read %s: %s", nil, printable.value(path), why) end
+    if not piece then
+      file:close()
+      return text.refuse(field, "cannot read %s: %s", nil, printable.value(path), why)
+    end
     if piece ~= "" then return piece end
     local same = file:identity() == identity
     file:close()

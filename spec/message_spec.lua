@@ -1,0 +1,557 @@
+local judge = require "spec.support.judge"
+local message = require "smtpsec.message"
+local process = require "spec.support.process"
+
+local FROM, TO = "noreply@example.com", "ops@example.org"
+local ALL = { ["8BITMIME"] = true, SMTPUTF8 = true }
+
+-- A message table with what most of them have.
+local function mail(more)
+  local given = { from = FROM, to = TO, subject = "x", text = "hello\n" }
+  for key, value in pairs(more or {}) do given[key] = value end
+  return given
+end
+
+local function render(given, offered)
+  local draft, err = message.new(given)
+  if not draft then return nil, err end
+  return draft:render(offered)
+end
+
+local function refused(given, ...)
+  local m, err = render(given)
+  assert.is_nil(m)
+  assert.equal("message", err.kind)
+  assert.is_false(err.temporary)
+  for _, words in ipairs { ... } do assert.is_truthy(tostring(err):find(words, 1, true), tostring(err)) end
+  assert.is_nil(tostring(err):find("[%c]"))
+end
+
+local function every_byte()
+  local all = {}
+  for i = 0, 255 do all[i + 1] = string.char(i) end
+  return table.concat(all)
+end
+
+-- As a reader of the wire sees a text.
+local function canonical(s)
+  return (s:gsub("\r\n", "\n"):gsub("\r", "\n"):gsub("\n", "\r\n"))
+end
+
+local PDF = "%PDF-1.7\n" .. every_byte():rep(50) .. "\n%%EOF\n"
+local LONG_JAPANESE = ("ディスク使用率が93%を超えました。"):rep(8)
+
+describe("the structure of a message", function()
+  -- type and depth of each part, as Python walks them
+  local function structure(given)
+    local m = assert(render(given))
+    local parts = judge.read({ m:tostring() })[1].parts
+    local lines = {}
+    for i, part in ipairs(parts) do lines[i] = ("  "):rep(part.depth) .. part.type end
+    return lines, parts
+  end
+
+  local function without_text(given)
+    given.from, given.to = FROM, TO
+    return (structure(given))
+  end
+
+  local CALENDAR = { method = "REQUEST", content = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n" }
+
+  it("follows what is there", function()
+    assert.same({ "text/plain" }, (structure(mail())))
+    assert.same({ "text/html" }, without_text { html = "<p>" })
+    assert.same({ "text/plain" }, without_text {})
+    assert.same({ "text/calendar" }, without_text { calendar = CALENDAR })
+    assert.same({ "multipart/alternative", "  text/plain", "  text/html" }, (structure(mail { html = "<p>" })))
+    assert.same({ "multipart/alternative", "  text/plain", "  text/html", "  text/calendar" },
+      (structure(mail { html = "<p>", calendar = CALENDAR })))
+    assert.same({ "multipart/mixed", "  text/plain", "  application/pdf" },
+      (structure(mail { attachments = { { content = "x", filename = "a.pdf" } } })))
+    assert.same({ "multipart/mixed", "  application/pdf", "  application/octet-stream" },
+      without_text { attachments = { { content = "x", filename = "a.pdf" }, { content = "y" } } })
+    assert.same({ "multipart/related", "  text/html", "  image/png" },
+      without_text { html = "<img src=cid:l>", attachments = { { content = "x", filename = "l.png", cid = "l" } } })
+    assert.same({ "multipart/mixed", "  multipart/alternative", "    text/plain", "    multipart/related",
+      "      text/html", "      image/png", "    text/calendar", "  text/csv", "  image/gif" },
+      (structure(mail { html = "<img src=cid:l@x>", calendar = CALENDAR, attachments = {
+        { content = "a,b", filename = "t.csv" }, { content = "x", filename = "l.png", cid = "l@x", inline = true },
+        { content = "y", filename = "i.gif", inline = true } } })))
+  end)
+
+  it("marks parts as inline or attached", function()
+    local _, parts = structure(mail { html = "<p>", attachments = {
+      { content = "1", filename = "a.png", cid = "a" },
+      { content = "2", filename = "b.png", cid = "b", inline = false },
+      { content = "3", filename = "c.png", inline = true }, { content = "4", filename = "d.png" },
+    } })
+    local found = {}
+    for _, part in ipairs(parts) do
+      if part.filename then found[part.filename] = part.disposition .. (part.cid or "") end
+    end
+    assert.same({ ["a.png"] = "inline<a>", ["b.png"] = "attachment<b>", ["c.png"] = "inline",
+      ["d.png"] = "attachment" }, found)
+  end)
+
+  it("names the method of a calendar and the type of what is related", function()
+    local _, parts = structure(mail { calendar = { content = "BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR\n" } })
+    assert.equal("CANCEL", parts[3].parameters.method)
+    _, parts = structure(mail { html = "<p>", attachments = { { content = "1", cid = "a" } } })
+    assert.equal("multipart/related", parts[3].type)
+    assert.equal("text/html", parts[3].parameters.type)
+  end)
+
+  it("declares 8-bit content on every level", function()
+    local given = mail { text = "日本\n", html = "<p>x", attachments = { { content = "x" } } }
+    local parts = judge.read({ render(given, ALL):tostring() })[1].parts
+    assert.same({ "8bit", "8bit", "8bit", "7bit", "base64" },
+      { parts[1].encoding, parts[2].encoding, parts[3].encoding, parts[4].encoding, parts[5].encoding })
+  end)
+end)
+
+-- One message table a case; what Python reads must be what the table says.
+local corpus = {
+  mail(),
+  mail { subject = "ディスク使用率 93%", from = "監視 <noreply@example.com>", text = "ディスクの使用率が高くなっています。\n" },
+  mail { subject = LONG_JAPANESE, text = LONG_JAPANESE .. "\n" },
+  mail { subject = ("very long subject line "):rep(20), text = ("x"):rep(5000) .. "\n" },
+  mail { subject = "=?utf-8?B?dHlwZWQ=?=", from = { name = "=?utf-8?Q?typed?=", address = FROM } },
+  mail { subject = "" },
+  mail { text = "" },
+  mail { text = "no line end" },
+  mail { text = "-- \nJane\n" },
+  mail { text = "From me\n.\n..\n \n\t\n" },
+  mail { text = "mixed\rline\nends\r\n" },
+  mail { text = "controls \27[1m \7 \127 and\ttabs\n" },
+  mail { text = ("日本語"):rep(400) .. "\n" },
+  mail { text = ("caf\195\169 "):rep(400) .. "\n" },
+  mail { text = ("😀"):rep(300) },
+  mail { text = ("line\n"):rep(20000) },
+  mail { html = "<p>café</p>\n", text = "café\n" },
+  mail { html = "<p>" .. ("x"):rep(3000) .. "</p>" },
+  mail { to = { "a@example.org", "B <b@example.org>", { name = "C, D", address = "c@example.org" } } },
+  mail { to = "a@example.org, \"Quoted, Name\" <b@example.org>", cc = "日本 <c@example.org>", bcc = "d@example.org" },
+  mail { to = '"john doe"@example.org, x@[192.0.2.1]' },
+  mail { from = { "a@example.com", "b@example.com" }, sender = "c@example.com" },
+  mail { reply_to = "Help <help@example.com>, help2@example.com" },
+  mail { from = "X <" .. ("l"):rep(64) .. "@" .. ("d"):rep(60) .. "." .. ("e"):rep(60) .. ">" },
+  mail { from = { name = ("長い名前"):rep(20), address = FROM } },
+  mail { from = { name = "Dr. \"Q\" \\ (x) <y>", address = FROM } },
+  mail { headers = { { "X-One", "1" }, { "X-Two", "日本語" }, { "X-One", "again" }, { "X-Long", LONG_JAPANESE } } },
+  mail { headers = { ["In-Reply-To"] = "<a@b>", References = ("<0123456789abcdef@example.com> "):rep(40) } },
+  mail { date = 0 }, mail { date = 1763773200.75 }, mail { date = 253402200000 },
+  mail { message_id = "<fixed.id@example.com>" },
+  mail { list_unsubscribe = { url = "https://example.com/u?x=" .. ("y"):rep(300), mailto = "u@example.com",
+    one_click = true } },
+  mail { attachments = { { content = PDF, filename = "report.pdf" } } },
+  mail { attachments = { { content = "", filename = "empty.txt" } } },
+  mail { attachments = { { content = "text\r\nwith \nall\rends ", filename = "notes.txt" } } },
+  mail { attachments = { { content = PDF, filename = "日本語のとても長いファイル名、レポート2025年.pdf" } } },
+  mail { attachments = { { content = "x", filename = 'quote".txt' }, { content = "y", filename = "semi; colon=.txt" },
+    { content = "z", filename = " 100%.txt " } } },
+  mail { attachments = { { content = "a;b", filename = "t.csv",
+    type = "text/csv; charset=utf-8; header=present" } } },
+  mail { attachments = { { content = "Subject: inner\n\nhi\n", type = "message/rfc822" } } },
+  mail { html = "<img src=\"cid:logo@example.com\">", attachments = {
+    { content = PDF, filename = "logo.png", cid = "logo@example.com" }, { content = PDF, filename = "b.bin" } } },
+  mail { calendar = { method = "request",
+    content = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:会議\r\nEND:VCALENDAR\r\n" } },
+}
+for i = 1, 40 do -- every length of subject, name and file name around the places where lines are folded
+  corpus[#corpus + 1] = mail {
+    subject = ("日"):rep(i) .. " " .. ("a"):rep(i * 2) .. " é", from = { name = ("é"):rep(i) .. ",", address = FROM },
+    to = { { name = ("n"):rep(i) .. " " .. ("m"):rep(i), address = TO } },
+    attachments = { { content = every_byte():sub(1, i), filename = ("ä"):rep(i) .. ("b"):rep(i) .. ".bin" } },
+  }
+end
+
+-- And values put together at random, the same ones every time.
+local PIECES = {
+  " ", "  ", "a", "word", "日本", "é", "😀", "=?", "?=", "=", "_", ",", "\"", "\\", "(", ")", "<", ">", "@", ".", ";", ":",
+  "'", "%", "*", "=?utf-8?q?x?=", ("long"):rep(20),
+}
+local state = 42
+local function random(n)
+  state = state * 16807 % 2147483647
+  return math.floor(state / 65536) % n + 1
+end
+local function value(kinds)
+  local all = {}
+  for i = 1, random(20) do all[i] = PIECES[random(kinds or #PIECES)] end
+  return table.concat(all)
+end
+for _ = 1, 60 do
+  corpus[#corpus + 1] = mail {
+    subject = value(), from = { name = "." .. value(), address = FROM }, text = value() .. "\n" .. value() .. "\n",
+    to = { { name = value() .. ".", address = TO }, "x@example.org" }, headers = { { "X-Value", value() } },
+    attachments = { { content = value(), filename = "f" .. value(#PIECES - 1):gsub("\\", "") } },
+  }
+end
+
+local function display(boxes)
+  local all = {}
+  for i, box in ipairs(boxes) do all[i] = { name = box.name or "", address = box.address } end
+  return all
+end
+
+local address = require "smtpsec.address"
+
+-- The content of each leaf part as the table says it, in the order in which Python walks them.
+local function expected_contents(given)
+  local contents = {}
+  for _, key in ipairs { "text", "html" } do
+    if given[key] then contents[#contents + 1] = canonical(given[key]) end
+  end
+  if given.calendar then contents[#contents + 1] = canonical(given.calendar.content) end
+  for _, entry in ipairs(given.attachments or {}) do
+    if entry.type == "message/rfc822" then
+      contents[#contents + 1] = canonical(entry.content)
+      contents[#contents + 1] = "hi\r\n"
+    else
+      contents[#contents + 1] = entry.content
+    end
+  end
+  return contents
+end
+
+local function compare(given, read, offered)
+  assert.same({}, read.defects)
+  assert.equal(given.subject, read.subject)
+  for name, key in pairs { From = "from", To = "to", Cc = "cc", ["Reply-To"] = "reply_to", Sender = "sender" } do
+    local want = given[key] and display(address.parse(given[key], key))
+    assert.same(want, read.addresses[name])
+  end
+  assert.is_nil(read.addresses.Bcc)
+  if given.date then assert.equal(math.floor(given.date), read.date) end
+  local contents, names, single = {}, {}, #read.parts == 1
+  for _, part in ipairs(read.parts) do
+    if part.content then contents[#contents + 1] = part.content end
+    if part.filename then names[#names + 1] = part.filename end
+    assert.is_true(offered["8BITMIME"] or part.encoding ~= "8bit")
+  end
+  for _, pair in ipairs(given.headers and given.headers[1] and given.headers or {}) do
+    local found
+    for _, field in ipairs(read.fields) do found = found or (field[1] == pair[1] and field[2] == pair[2]) end
+    assert.is_true(found, pair[2])
+  end
+  local want = expected_contents(given)
+  if single and want[1] ~= contents[1] then -- the end of the message is a line end
+    assert.equal((want[1] .. "\r\n"), contents[1])
+    contents[1] = want[1]
+  end
+  assert.same(want, contents)
+  for i, entry in ipairs(given.attachments or {}) do assert.equal(entry.filename, names[i]) end
+end
+
+describe("a corpus of messages", function()
+  for offer, offered in pairs { ["7-bit"] = {}, ["8BITMIME"] = { ["8BITMIME"] = true } } do
+    it("is what the tables say, read by Python, for a server that is " .. offer, function()
+      local wires = {}
+      for i, given in ipairs(corpus) do
+        local m = assert(render(given, offered))
+        wires[i] = assert(m:tostring())
+        assert.equal(#wires[i], m:size())
+        assert.equal(wires[i], m:tostring()) -- walked again
+        assert.same({}, judge.lint(wires[i], m:needs()), wires[i])
+        assert.is_true(m:needs()["8BITMIME"] == (wires[i]:find("[\128-\255]") ~= nil))
+        assert.is_false(m:needs().SMTPUTF8)
+      end
+      for i, read in ipairs(judge.read(wires)) do compare(corpus[i], read, offered) end
+    end)
+  end
+end)
+
+describe("a message", function()
+  it("has its fields in order, and each once", function()
+    local m = assert(render(mail { cc = "c@example.org", bcc = "b@example.org", reply_to = "r@example.org",
+      headers = { ["X-A"] = "1" }, list_unsubscribe = { mailto = "u@example.com" } }))
+    local names = {}
+    for name in m:tostring():match("^(.-\r\n)\r\n"):gmatch("([^\r\n:]+):[^\r\n]*\r\n") do names[#names + 1] = name end
+    assert.same({ "Date", "From", "Reply-To", "To", "Cc", "Subject", "Message-ID", "List-Unsubscribe", "X-A",
+      "MIME-Version", "Content-Type" }, names)
+    assert.is_nil(m:tostring():lower():find("bcc", 1, true))
+    assert.is_nil(m:tostring():find("b@example.org", 1, true))
+  end)
+
+  it("has an identifier and a date that do not change with the rendering", function()
+    local draft = assert(message.new(mail { html = "<p>" }))
+    assert.is_truthy(draft.id:find("^<%x+@example%.com>$"))
+    assert.equal(draft.id, draft:render().id)
+    assert.equal(draft:render():tostring(), draft:render {}:tostring())
+    assert.not_equal(draft.id, message.new(mail()).id)
+    assert.equal("<a@b>", message.new(mail { message_id = "<a@b>" }).id)
+  end)
+
+  it("has boundaries that cannot be in its content", function()
+    local seen = {}
+    for _ = 1, 200 do
+      local wire = render(mail { html = "<p>", attachments = { { content = "x" } } }):tostring()
+      for boundary in wire:gmatch('boundary="(.-)"') do
+        assert.is_truthy(boundary:find("^=_%x+$"))
+        assert.is_nil(seen[boundary])
+        seen[boundary] = true
+      end
+    end
+  end)
+
+  it("does not name twice who wrote and sent it", function()
+    assert.is_nil(render(mail { sender = "N <noreply@EXAMPLE.com>" }):tostring():find("\r\nSender:", 1, true))
+    local wire = render(mail { sender = "s@example.com" }):tostring()
+    assert.is_truthy(wire:find("\r\nSender: s@example.com\r\n", 1, true))
+  end)
+
+  it("does not change the table it was made from", function()
+    local function make()
+      return mail { sender = FROM, headers = { ["X-A"] = "1" }, attachments = { { content = "x", filename = "a/b" } } }
+    end
+    local given = make()
+    assert(render(given))
+    assert.same(make(), given)
+  end)
+
+  it("is streamed in chunks of tens of kilobytes", function()
+    local m = assert(render(mail { attachments = { { content = PDF:rep(100) } } }))
+    local pieces, next_chunk = {}, m:chunks()
+    for chunk in next_chunk do
+      assert.is_true(#chunk <= 65536)
+      pieces[#pieces + 1] = chunk
+    end
+    assert.equal(m:tostring(), table.concat(pieces))
+    assert.is_true(#pieces > 10)
+    assert.is_nil(next_chunk())
+  end)
+end)
+
+describe("the envelope", function()
+  local function envelope(given) return render(mail(given)):envelope() end
+
+  it("is of all recipients, each once", function()
+    assert.same({ from = FROM, to = { TO, "a@b", "A@b", "c@d" } },
+      envelope { to = { TO, "a@b" }, cc = "N <A@b>, a@B", bcc = { "c@d", "OPS <ops@EXAMPLE.org>" } })
+  end)
+
+  it("is from the sender, else the author", function()
+    assert.equal(FROM, envelope {}.from)
+    assert.equal("s@example.com", envelope { sender = "S <s@example.com>" }.from)
+    assert.equal("s@example.com", envelope { from = { "a@b", "c@d" }, sender = "s@example.com" }.from)
+  end)
+
+  it("is the one that is given", function()
+    assert.same({ from = "bounce@example.com", to = { TO } }, envelope { envelope = { from = "bounce@example.com" } })
+    assert.same({ from = "", to = { "x@y" } }, envelope { envelope = { from = "", to = "x@y, X <x@Y>" } })
+    assert.same({ from = FROM, to = { "x@y" } }, render({ from = FROM, envelope = { to = { "x@y" } } }):envelope())
+  end)
+
+  it("has somebody to receive", function()
+    refused({ from = FROM, text = "x" }, "to: the recipient list is empty")
+    refused({ from = FROM, to = {}, text = "x" }, "to: the recipient list is empty")
+    refused(mail { envelope = { to = {} } }, "the recipient list is empty")
+    refused(mail { to = "" }, "to: an empty address")
+    assert.is_truthy(render { from = FROM, bcc = TO })
+  end)
+end)
+
+describe("SMTPUTF8", function()
+  local pele = "pelé@example.org"
+
+  it("is needed for local parts that are not ASCII, and says so where it lacks", function()
+    for field, given in pairs {
+      ["to"] = mail { to = pele }, ["bcc"] = mail { bcc = pele }, ["from"] = mail { from = pele },
+      ["cc[2]"] = mail { cc = { TO, pele } }, ["reply_to"] = mail { reply_to = pele },
+      ["envelope.to"] = mail { envelope = { to = pele } },
+    } do
+      refused(given, field .. ": is not ASCII, and the server does not offer SMTPUTF8")
+      local m = assert(render(given, ALL))
+      assert.is_true(m:needs().SMTPUTF8)
+      assert.same({}, judge.lint(m:tostring(), m:needs()))
+    end
+  end)
+
+  it("is not needed for names and text", function()
+    local m = assert(render(mail { from = "監視 <noreply@example.com>", subject = "日本" }, ALL))
+    assert.is_false(m:needs().SMTPUTF8)
+  end)
+
+  it("puts UTF-8 into the header only for the address itself", function()
+    local m = assert(render(mail { to = "監視 <" .. pele .. ">" }, ALL))
+    assert.same({ SMTPUTF8 = true, ["8BITMIME"] = true }, m:needs())
+    assert.is_truthy(m:tostring():find("To: =?UTF-8?B?55uj6KaW?= <" .. pele .. ">", 1, true))
+    m = assert(render(mail { bcc = pele }, ALL))
+    assert.same({ SMTPUTF8 = true, ["8BITMIME"] = false }, m:needs())
+  end)
+end)
+
+describe("attachments", function()
+  local function attach(...) return mail { attachments = { ... } } end
+
+  it("are read from a path when they are sent, and only then", function()
+    local path = process.write(os.tmpname() .. " 報告.pdf", PDF)
+    finally(function() os.remove(path) end)
+    local m = assert(render(attach { path = path }))
+    local part = judge.read({ m:tostring() })[1].parts[3]
+    assert.equal(PDF, part.content)
+    assert.equal("application/pdf", part.type)
+    assert.equal(path:match("[^/]+$"), part.filename)
+    assert.equal(#m:tostring(), m:size())
+    process.write(path, PDF .. "more")
+    local wire, err = m:tostring()
+    assert.is_nil(wire)
+    assert.is_truthy(tostring(err):find("attachments[1].path: the file", 1, true))
+  end)
+
+  it("are read from a reader, whose length nobody knows", function()
+    local pieces, at = { "%PDF", "", PDF, PDF:rep(20) }, 0
+    local m = assert(render(attach { filename = "r.pdf", reader = function()
+      at = at + 1
+      return pieces[at]
+    end }))
+    assert.is_nil(m:size())
+    assert.equal(table.concat(pieces), judge.read({ m:tostring() })[1].parts[3].content)
+    local wire, err = m:tostring()
+    assert.is_nil(wire)
+    assert.is_truthy(tostring(err):find("attachments[1].reader: the reader was read already", 1, true))
+  end)
+
+  it("are sent under a base name", function()
+    for given, want in pairs { ["../../etc/passwd"] = "passwd", ["C:\\Users\\x\\y.doc"] = "y.doc",
+      ["/a/b.txt"] = "b.txt", ["日本/語.txt"] = "語.txt" } do
+      local part = judge.read({ render(attach { content = "x", filename = given }):tostring() })[1].parts[3]
+      assert.equal(want, part.filename)
+    end
+    for _, name in ipairs { "", "..", ".", "a/", "a/..", "\\" } do
+      refused(attach { content = "x", filename = name }, "attachments[1].filename:", "ends in no file name")
+    end
+  end)
+
+  it("have one content", function()
+    refused(attach {}, "attachments[1]: has no content", "give one of path, content and reader")
+    refused(attach { path = "x", content = "y" }, "attachments[1]: has path and content")
+    refused(attach({ content = "x" }, { reader = print, content = "y" }), "attachments[2]: has content and reader")
+  end)
+
+  it("come from regular files that can be read", function()
+    local fifo = os.tmpname() .. ".fifo"
+    process.run("mkfifo " .. fifo)
+    finally(function() os.remove(fifo) end)
+    refused(attach { path = "/nonexistent/a.pdf" }, 'attachments[1].path: cannot open "/nonexistent/a.pdf"',
+      "No such file")
+    refused(attach { path = "/etc" }, "is a directory")
+    refused(attach { path = "/dev/zero" }, "is not a regular file")
+    refused(attach { path = fifo }, "is a FIFO")
+    refused(attach { path = "http://example.com/a.pdf" }, "No such file")
+    refused(attach { path = "/etc/hostname\0.pdf" }, "NUL")
+  end)
+
+  it("have names, types and identifiers that cannot end a line or a parameter", function()
+    for _, bad in ipairs { "a\r\nX: y", "a\nb", "a\0b", "a\27b", "a\194\133b", "a\tb", "a\255" } do
+      refused(attach { content = "x", filename = bad }, "attachments[1].filename: the file name")
+      refused(attach { content = "x", type = "text/plain; name=" .. bad }, "attachments[1].type")
+      refused(attach { content = "x", cid = bad }, "attachments[1].cid")
+    end
+    for _, cid in ipairs { "", "a b", "<a@b>", "a>b", 'a"b', "é", ("x"):rep(300) } do
+      refused(attach { content = "x", cid = cid }, "attachments[1].cid")
+    end
+    for _, media_type in ipairs { "", "pdf", "a/b/c", "multipart/mixed", "MULTIPART/Mixed; boundary=x" } do
+      refused(attach { content = "x", type = media_type }, "attachments[1].type")
+    end
+    refused(attach { content = "x", filename = ("x"):rep(256) }, "longer than 255 octets")
+    refused(attach({ content = "x", cid = "a" }, { content = "y", cid = "a" }), "attachments[2].cid",
+      "two attachments")
+    assert.is_truthy(render(attach { content = "x", filename = 'a"; b=\'c\' \\ %0d%0a', cid = "a.b@c",
+      type = "X-a/b; c=\"d e\"" }))
+  end)
+
+  it("that are messages cannot be encoded, so they must fit", function()
+    local inner = "Subject: x\n\ncafé\n"
+    refused(attach { content = inner, filename = "m.eml" }, "attachments[1]: the attached message holds 8-bit text")
+    assert.is_true(render(attach { content = inner, filename = "m.eml" }, ALL):needs()["8BITMIME"])
+    refused(attach { content = ("x"):rep(1000), filename = "m.eml" }, "a line of 1000 octets")
+    refused(attach { reader = print, type = "message/rfc822" }, "attachments[1].reader")
+    assert.is_truthy(render(attach { content = inner, filename = "m.eml", type = "application/octet-stream" }))
+  end)
+end)
+
+describe("a calendar", function()
+  it("is an iCalendar object whose method is told", function()
+    local object = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
+    refused(mail { calendar = {} }, "calendar.content", "iCalendar")
+    refused(mail { calendar = { content = "hello" } }, "calendar.content")
+    refused(mail { calendar = { content = object, method = "CANCEL" } }, "calendar.method", "CANCEL", "REQUEST")
+    refused(mail { calendar = { content = "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", method = "CANCEL" } }, "missing")
+    refused(mail { calendar = { content = object, method = "REQUEST\r\nX: y" } }, "calendar.method")
+    refused(mail { calendar = { content = object .. "\255", method = "REQUEST" } }, "calendar.content",
+      "UTF-8 at byte")
+  end)
+end)
+
+describe("a message table", function()
+  it("is refused with its author missing or in doubt", function()
+    refused({ to = TO, text = "x" }, "from: is missing")
+    refused(mail { from = {} }, "from: is missing")
+    refused(mail { from = { "a@b", "c@d" } }, "from: holds 2 addresses, and there is no sender", "sender =")
+    refused(mail { from = "a@b, c@d" }, "from: holds 2 addresses")
+    refused(mail { sender = "a@b, c@d" }, "sender: holds 2 addresses")
+  end)
+
+  it("is refused with controls in any field, and taken without them", function()
+    local fields = {
+      subject = function(s) return { subject = s } end,
+      ["from.name"] = function(s) return { from = { name = s, address = FROM } } end,
+      ["to[1].name"] = function(s) return { to = { { name = s, address = TO } } } end,
+      cc = function(s) return { cc = '"' .. s .. '" <a@b>' } end,
+      bcc = function(s) return { bcc = '"' .. s .. '"@example.com' } end,
+      ["headers.X-A"] = function(s) return { headers = { ["X-A"] = s } } end,
+      ["attachments[1].filename"] = function(s) return { attachments = { { content = "", filename = s } } } end,
+    }
+    for field, make in pairs(fields) do
+      for _, control in ipairs { "\r\n", "\r", "\n", "\0", "\1", "\8", "\t", "\27", "\31", "\127", "\194\128",
+        "\194\159" } do
+        refused(mail(make("a" .. control .. "b")), field)
+      end
+      refused(mail(make("a\255b")), field, "UTF-8 at byte")
+      refused(mail(make("a\192\128b")), field, "UTF-8 at byte") -- NUL, overlong
+      assert.is_truthy(render(mail(make("a b")), ALL))
+      assert.is_truthy(render(mail(make("aéb")), ALL))
+    end
+    refused(mail { to = "a@b\r\nRCPT TO:<c@d>" }, "to: the value contains a carriage return at byte 4")
+    refused(mail { message_id = "<a@b>\r\nX: y" }, "message_id")
+    refused(mail { headers = { ["X-A\r\nBcc"] = "x@y" } }, "is no name of a header field")
+    refused(mail { envelope = { from = "a@b\r\n" } }, "envelope.from")
+  end)
+
+  it("is refused with text that is no UTF-8 or holds NUL, naming the byte", function()
+    refused(mail { text = "abc\255" }, "text: the value is not valid UTF-8 at byte 4")
+    refused(mail { html = "<p>\237\160\128" }, "html: the value is not valid UTF-8 at byte 4")
+    refused(mail { text = "a\0" }, "text: the value contains NUL at byte 2")
+    refused(mail { subject = "caf\233" }, "subject: the value is not valid UTF-8 at byte 4",
+      "convert it to UTF-8 first")
+  end)
+
+  it("is refused with dates that none has", function()
+    for _, seconds in ipairs { -1, 253402200001, 1e18 } do refused(mail { date = seconds }, "date:") end
+  end)
+
+  it("is the caller's mistake where its keys or types are wrong", function()
+    for words, given in pairs {
+      ["subjct"] = mail { subjct = "x" },
+      ["did you mean \"subject\""] = mail { subjct = "x" },
+      ["attachments[1].filname"] = mail { attachments = { { content = "x", filname = "y" } } },
+      ["to.adress"] = mail { to = { adress = "x" } },
+      ["to[2].adress"] = mail { to = { "a@b", { adress = "x" } } },
+      ["\"to\""] = mail { to = 42 },
+      ["to[1]"] = mail { to = { 42 } },
+      ["\"text\" must be a string"] = mail { text = {} },
+      ["headers.X-A"] = mail { headers = { ["X-A"] = 1 } },
+      ["headers[1]"] = mail { headers = { { "X-A" } } },
+      ["reader"] = mail { attachments = { { reader = "x" } } },
+      ["date"] = mail { date = "today" },
+      ["raw"] = { raw = 42 },
+      ["raw.file"] = { raw = { file = "x" } },
+    } do
+      local ok, err = pcall(message.new, given)
+      assert.is_false(ok)
+      assert.is_truthy(tostring(err):find(words, 1, true), tostring(err) .. " lacks " .. words)
+    end
+    for _, given in ipairs { 0 / 0, math.huge } do assert.is_false(pcall(message.new, mail { date = given })) end
+  end)
+end)
