@@ -116,7 +116,7 @@ void ss_lua_check_peer(lua_State *L, int arg, ss_tls_peer *peer)
   *peer = (ss_tls_peer){.name = ss_opt_field_text(L, arg, "server_name"),
                         .port = ss_opt_field_text(L, arg, "port"),
                         .verify = way == PIN ? SS_TLS_PIN : SS_TLS_PKIX,
-                        .optional = way == NONE};
+                        .optional = way == NONE || ss_opt_field_bool(L, arg, "optional")};
   check_pins(L, arg, peer);
 }
 

@@ -10,9 +10,9 @@
  * closed. */
 ss_tls_context *ss_lua_check_context(lua_State *L, int arg);
 
-/* Fills *peer from the table at `arg` (server_name, port, verify = "pkix" | "pin" | "none", pins = { base64, … }).
- * Its strings are owned by the table, its pins by a value that is pushed: keep both on the stack while *peer is used.
- * An error when a field is of the wrong type or a pin is none. */
+/* Fills *peer from the table at `arg`: server_name, port, verify = "pkix" | "pin" | "none" (PKIX, but optional),
+ * optional, pins = { base64, … }. Its strings are owned by the table, its pins by a value that is pushed: keep both on
+ * the stack while *peer is used. An error when a field is of the wrong type or a pin is none. */
 void ss_lua_check_peer(lua_State *L, int arg, ss_tls_peer *peer);
 
 /* The session at `arg`, owned by the script; NULL when there is something else. */

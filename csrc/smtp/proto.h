@@ -59,6 +59,10 @@ ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_er
 ss_status ss_proto_body(ss_proto *p, const void *bytes, size_t n, ss_error *e);
 int64_t ss_proto_end(ss_proto *p, ss_error *e);
 
+/* The same without asking whether a message may end now: for answer.c, which ends one that nobody may receive. Nothing else
+ * can be queued in that state, so it counts as released at once. */
+int64_t ss_proto_write_end(ss_proto *p, ss_error *e);
+
 /* One reply: SS_OK, *reply filled (text valid until the next call) and *command the one that it answers (verb
  * SS_VERBS, tag 0, when it answers none: a 421 out of the blue). SS_AGAIN: more bytes are needed. Else fatal. */
 ss_status ss_proto_next(ss_proto *p, ss_reply *reply, ss_command *command, ss_error *e);

@@ -38,7 +38,7 @@ end
 local function acquire(self, ends, fresh)
   local one = not fresh and self.pool:take()
   if one then
-    one.pump.deadline = ends
+    one.pump.deadline, one.timing = ends, {}
     return one
   end
   local saved = self.saved

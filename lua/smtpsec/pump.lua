@@ -15,10 +15,10 @@ local pump = {}
 local Pump = { __name = "smtpsec.pump" }
 Pump.__index = Pump
 
---- What the command that is waited for is called as the stage of an error.
+--- What a command is called as the stage of an error: by its verb, and `finish` by its method.
 local STAGES = {
   greeting = "greeting", EHLO = "ehlo", HELO = "ehlo", LHLO = "ehlo", STARTTLS = "starttls", AUTH = "auth",
-  MAIL = "mail", RCPT = "rcpt", DATA = "data", ["end"] = "final", RSET = "mail", NOOP = "mail", QUIT = "quit",
+  MAIL = "mail", RCPT = "rcpt", DATA = "data", ["end"] = "final", FINISH = "final", RSET = "mail", NOOP = "mail", QUIT = "quit",
 }
 
 -- Engine phase -> which of the timeouts applies.
@@ -44,7 +44,7 @@ function pump.new(conn, stream, options)
   }, Pump)
 end
 
---- The stage in which an error would happen now.
+--- The stage in which an error would happen now: that of the command whose reply is due, else of the one before it.
 function Pump:stage()
   local phase = self.conn:phase()
   if phase == "tls" or phase == "body" then return phase end
@@ -106,11 +106,12 @@ local function say_why(self)
 end
 
 --- Turns an engine's refusal into an error. Mistakes of the caller leave the connection usable.
+---@param stage? string of the command that was refused; without it, the stage of now
 ---@return nil, table err
-function Pump:refuse(status, text, reason)
+function Pump:refuse(status, text, reason, stage)
   local known = KINDS[status] or KINDS.internal
   local err = errors.new(known[1], text, {
-    stage = self:stage(), temporary = known.temporary or false, reason = reason,
+    stage = stage or self:stage(), temporary = known.temporary or false, reason = reason,
     tls = self.conn:tls(),
   })
   if self.conn:failed() then
@@ -160,11 +161,13 @@ end
 ---@param shown string? what a transcript shows of the arguments
 ---@return integer tag | nil, table err
 function Pump:command(name, shown, ...)
+  local stage = STAGES[name:upper()]
   local tag, status, text, reason = self.conn[name](self.conn, ...)
   if not tag then
     if status == "full" then return nil, "full" end
-    return self:refuse(status, text, reason)
+    return self:refuse(status, text, reason, stage)
   end
+  self.at = stage
   trace(self, { type = "command", verb = name:upper(), argument = shown })
   return tag
 end

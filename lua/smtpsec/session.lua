@@ -241,7 +241,9 @@ end
 function Session:facts()
   local facts = tls.facts(self.conn, self.settings)
   local warnings = tls.warnings(facts, self.settings, self.auth ~= nil)
-  for _, text in ipairs(self.notes) do warnings[#warnings + 1] = text end
+  for _, list in ipairs { self.settings.notes, self.notes } do
+    for _, text in ipairs(list) do warnings[#warnings + 1] = text end
+  end
   local timing = {}
   for k, v in pairs(self.timing) do timing[k] = v end
   return {
@@ -262,7 +264,7 @@ end
 function Session:quit()
   local trouble
   if self:usable() then
-    self.pump.timeout = { command = QUIT_SECONDS }
+    self.pump.timeout, self.pump.deadline = { command = QUIT_SECONDS }, nil
     local reply, err = self.pump:ask("quit")
     if not reply then trouble = "QUIT: " .. err.message
     elseif not reply.good then trouble = string.format("QUIT: the server said %d %s", reply.code, reply.text)

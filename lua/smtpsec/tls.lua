@@ -8,7 +8,7 @@ local tls = {}
 
 -- The options that make a context; everything else belongs to one connection.
 local CONTEXT = { "ca_file", "ca_path", "crl_file", "cert", "key", "key_password", "min_version", "ciphers",
-  "ciphersuites", "groups" }
+  "ciphersuites", "groups", "require_ocsp" }
 
 -- Loading a trust store is the dearest thing in a short run, and a one-shot send in a web server would pay for it in every
 -- request: contexts are kept for the life of the process, a handful of them. Changed files are seen after a restart.
@@ -39,14 +39,15 @@ end
 
 --- The shared context for these options.
 ---@param options table the tls settings
----@return userdata context, string key | nil, table err of kind "tls"
+---@return userdata context, string key | nil, table err of kind "config": nothing was connected, so nothing may be
+--- taken for TLS that does not work
 function tls.context(options)
   local key = key_of(options)
   if contexts[key] then return contexts[key], key end
   local wanted, err = values(options)
   if not wanted then return nil, err end
-  local context, _, text, reason = core.context(wanted)
-  if not context then return nil, errors.new("tls", text, { stage = "tls", reason = reason }) end
+  local context, status, text, reason = core.context(wanted)
+  if not context then return nil, errors.new(status == "memory" and "internal" or "config", text, { reason = reason }) end
   if #order == KEPT then contexts[table.remove(order, 1)] = nil end
   contexts[key], order[#order + 1] = context, key
   return context, key
@@ -57,11 +58,11 @@ end
 ---@return table fields of core.connection
 function tls.peer(settings)
   local options = settings.tls
-  local unproven = options.mode == "opportunistic" or options.insecure_skip_verify
   return {
     server_name = options.server_name or settings.host,
     port = string.format("%d", settings.port or 0),
-    verify = unproven and "none" or options.verify or "pkix",
+    verify = options.verify or "pkix",
+    optional = options.mode == "opportunistic" or options.insecure_skip_verify or false,
     pins = options.pins,
   }
 end
@@ -78,6 +79,7 @@ function tls.facts(conn, settings)
   facts.policy = {
     verify = options.verify or "pkix", required = options.mode ~= "opportunistic",
     min_version = options.min_version or "TLSv1.2", pins = options.pins and #options.pins or 0,
+    ocsp = options.require_ocsp or false,
   }
   return facts
 end

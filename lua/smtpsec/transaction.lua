@@ -148,9 +148,10 @@ local function open(self)
   return true
 end
 
--- A server that refuses a message in the middle says why and hangs up: its words are worth more than "broken pipe".
+-- A server that refuses a message before its end says why, and mostly hangs up: its words are worth more than "broken
+-- pipe". They may already be there, or come within a second.
 local function early_reply(self, err)
-  if err.kind ~= "closed" then return nil, err end
+  if err.kind ~= "closed" and self.pump.failed then return nil, err end
   self.pump.timeout = { data = 1, final = 1 }
   local reply = self.pump:reply()
   if reply and not reply.good then
@@ -183,7 +184,7 @@ end
 
 local function finish(self)
   local tag, err = self.pump:command "finish"
-  if not tag then return nil, err end
+  if not tag then return early_reply(self, err) end
   local reply
   reply, err = self.pump:reply()
   if not reply then
@@ -206,10 +207,13 @@ local function receipt(self)
   return made
 end
 
--- Leaves no open transaction behind; whether that works decides only whether the connection can be used again.
+-- Leaves no reply unread and no transaction open; whether that works decides only whether the connection can be used
+-- again.
 local function clean_up(self)
+  local conn = self.session.conn
   self.waiting = {}
-  if self.session:usable() then self.pump:ask "rset" end
+  while not self.pump.failed and conn:waiting() do collect(self) end
+  if not self.pump.failed and not conn:idle() then self.pump:ask "rset" end
 end
 
 --- Sends one rendered message.

@@ -68,7 +68,6 @@ describe("options", function()
       { { dkim = {} }, '"dkim"' },
       { { token = "t" }, '"token"' },
       { { tls = { verify = "dane" } }, '"tls.verify"' },
-      { { tls = { require_ocsp = true } }, '"tls.require_ocsp"' },
       { { auth = { mechanisms = { "PLAIN", "GSSAPI" } } }, "GSSAPI" },
     } do
       local why = options.unsupported(case[1])
@@ -76,7 +75,7 @@ describe("options", function()
       assert.is_truthy(why:find("not supported by this version", 1, true), why)
     end
     assert.is_nil(options.unsupported {})
-    assert.is_nil(options.unsupported { tls = { verify = "pkix", require_ocsp = false } })
+    assert.is_nil(options.unsupported { tls = { verify = "pkix", require_ocsp = true } })
     assert.is_nil(options.unsupported { tls = "implicit", auth = { mechanisms = { "PLAIN", "login", "CRAM-MD5" } } })
   end)
 end)

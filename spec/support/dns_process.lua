@@ -1,6 +1,6 @@
 --- dns_process PORTFILE NAME=ADDRESS,…: the process of a name server; see dns.lua. RFC 1035: A records of the names,
 -- no data for other types, no such name for others.
-local socket = require "socket"
+local uv = require "luv"
 
 local names = {}
 for i = 2, #arg do
@@ -33,15 +33,13 @@ local function answer(query)
     .. question .. table.concat(records)
 end
 
-local server = assert(socket.udp())
-assert(server:setsockname("127.0.0.1", 0))
-local _, port = server:getsockname()
-local file = assert(io.open(arg[1], "w"))
-file:write(("%d"):format(port))
-file:close()
-
-while true do
-  local query, host, from = server:receivefrom()
+local server = uv.new_udp()
+assert(server:bind("127.0.0.1", 0))
+server:recv_start(function(_, query, from)
   local reply = query and #query > 12 and answer(query)
-  if reply then server:sendto(reply, host, from) end
-end
+  if reply then server:try_send(reply, from.ip, from.port) end
+end)
+local file = assert(io.open(arg[1], "w"))
+file:write(("%d"):format(server:getsockname().port))
+file:close()
+uv.run()

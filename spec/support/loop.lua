@@ -20,20 +20,32 @@ function loop.hole(host, port)
   return listener:port(), held
 end
 
+-- What a case needs around it, each with a function that ends it.
+local surroundings = {
+  port = function(script)
+    local server = peer.start(script)
+    return server.port, function() server:stop() end
+  end,
+  path = function(script)
+    local path = keeper.own():new_folder("loop") .. "/socket"
+    local server = peer.start(script, { path = path })
+    return path, function() server:stop() end
+  end,
+  hole = function()
+    local port, held = loop.hole()
+    return port, function() held[1]:close() end
+  end,
+}
+
 --- Makes an example of each case of the contract.
 ---@param run fun(case: table, around: table) runs the case's check with the driver; raises what it raises
 function loop.examples(run)
   local it = require "busted".it
   for _, case in ipairs(contract) do
     it(case.name, function()
-      local path = keeper.own():new_folder("loop") .. "/socket"
-      local tcp = peer.start(case.script)
-      local unix = peer.start(case.script, { path = path })
-      local hole, held = loop.hole()
-      local ok, problem = pcall(run, case, { port = tcp.port, path = path, hole = hole })
-      tcp:stop()
-      unix:stop()
-      held[1]:close()
+      local place, finish = surroundings[case.at](case.script)
+      local ok, problem = pcall(run, case, { [case.at] = place })
+      finish()
       if not ok then error(problem, 0) end
     end)
   end

@@ -3,19 +3,21 @@
 -- A session is a table:
 --   options  what core.connection takes; default { tls = "none" }
 --   peer     the server: a list of steps, each taken when the one before is done
---              { expect = bytes, reply = bytes }  waits for exactly these bytes in clear, then answers; either may be absent
---              { tls = context }                  from here on the server speaks TLS
+--              { expect = bytes, reply = bytes }  waits for exactly these bytes, then answers; either may be absent
+--              { tls = context }                  speaks TLS from here on
 --              { raw = bytes }                    says this past TLS, as somebody in between would
---              { close = "cut" }                  ends the stream; { close = "notify" } ends TLS properly first
+--              { close = "cut" }                  ends the stream, and is deaf from here on
+--              { close = "notify" }               ends TLS properly before that
 --   client   what to do: a list of turns, or a function(client) for what a list cannot say
 --              "event"                            waits for one event
 --              { "ehlo", "client.test" }          queues a command and waits for its reply
 --              { { "mail", … }, { "rcpt", … } }   queues several, then waits for as many replies
 --              { body = bytes }                   hands over a piece of the message
 --
--- What comes of it: `wire`, all that the client said, decrypted; `flights`, the same, cut where the client stopped to
--- read; `events`; and `failure` { status, text, reason } where the session did not end well ("stalled" when both sides
--- wait for each other). A client that says what the peer does not expect is an error at once.
+-- What comes of it: `wire`, all that the peer heard, decrypted; `flights`, the same, cut where the client stopped to
+-- read; `events`; `failure` { status, text, reason } where the session did not end well ("stalled" when both sides wait
+-- for each other); `peer_ended` { status, reason } where the peer's TLS ended; and `steps_left` of the peer. A client
+-- that says what the peer does not expect is an error at once.
 local core = require "smtpsec.core"
 
 local script = {}
@@ -64,15 +66,15 @@ function Peer:take(step)
   elseif step.close == "cut" then
     self.closed = true
     return true
+  elseif step.raw then
+    self.pending = self.pending .. step.raw
+    return true
   elseif self.filter and not self.up then
     return false
   elseif step.close == "notify" then
     self.filter:close_notify()
     self:flush()
     self.closed = true
-    return true
-  elseif step.raw then
-    self.pending = self.pending .. step.raw
     return true
   elseif not self:heard(step.expect or "") then
     return false
@@ -86,7 +88,7 @@ function Peer:advance()
   while self.steps[self.at] and self:take(self.steps[self.at]) do
     self.at = self.at + 1
   end
-  if not self.steps[self.at] and self.text ~= "" and not self.closed then
+  if not self.steps[self.at] and self.text ~= "" then
     error(("the client said %q when nothing was expected any more"):format(self.text), 0)
   end
 end
@@ -97,21 +99,26 @@ function Peer:open(bytes)
     return bytes
   end
   self.filter:feed(bytes)
-  self.up = self.up or self.filter:handshake()
-  local text = ""
-  while self.up do
-    local part, status, _, reason = self.filter:read()
-    if not part then
-      self.ended = status ~= "again" and { status, reason } or nil
-      break
-    end
-    text = text .. part
+  local text, status, reason, _ = "", nil, nil, nil
+  if not self.up then
+    self.up, status, _, reason = self.filter:handshake()
+  end
+  while self.up and not status do
+    local part
+    part, status, _, reason = self.filter:read()
+    text = text .. (part or "")
+  end
+  if status ~= "again" then
+    self.ended = { status, reason }
   end
   self:flush()
   return text
 end
 
 function Peer:receive(bytes)
+  if self.closed then
+    return
+  end
   local text = self:open(bytes)
   self.wire[#self.wire + 1] = text
   self.text = self.text .. text
@@ -284,9 +291,10 @@ end
 
 --- Plays a session once.
 ---@param session table
----@param how table|nil bytes fed at once (`size`), offset where the peer's stream is cut in two (`cut`), bytes written at
---- once (`drain`), reading between writes (`duplex`); without them everything moves whole
----@return table result wire, flights, events, failure, conn, fed (bytes that the peer sent)
+---@param how table|nil bytes fed at once (`size`), offset where the peer's stream is cut in two (`cut`), bytes written
+--- at once (`drain`), reading between writes (`duplex`); without them everything moves whole
+---@return table result wire, flights, events, failure, peer_ended, steps_left; conn and peer, to go on with; fed, how
+--- many bytes the peer sent
 function script.play(session, how)
   local self = setmetatable({
     how = how or {}, fed = 0, marked = 0, peer = new_peer(session.peer),
@@ -303,7 +311,7 @@ function script.play(session, how)
   if not result.failure and coroutine.status(self.client) ~= "dead" then
     result.failure = { status = "stalled", text = "waiting for " .. tostring(self.conn:waiting()) }
   end
-  result.wire, result.fed, result.conn = table.concat(self.peer.wire), self.fed, self.conn
+  result.wire, result.fed, result.conn, result.peer = table.concat(self.peer.wire), self.fed, self.conn, self.peer
   result.peer_ended, result.steps_left = self.peer.ended, #session.peer - self.peer.at + 1
   return result
 end
@@ -354,7 +362,7 @@ function script.reply(code, text)
 end
 
 --- A connection that was greeted and knows what is offered.
----@param offers string|nil lines of the EHLO reply after the first, each a keyword with its parameters; default PIPELINING
+---@param offers string|nil lines of the EHLO reply after the first, "\n" between them; default PIPELINING
 ---@param options table|nil
 ---@return userdata conn
 function script.ready(offers, options)

@@ -67,7 +67,6 @@ local UNSUPPORTED = {
   { option = "dkim", what = "DKIM signing" },
   { option = "token", what = "login with an OAuth token" },
   { option = "tls", field = "verify", value = "dane", what = "DANE" },
-  { option = "tls", field = "require_ocsp", value = true, what = "OCSP stapling" },
 }
 
 local function unknown_mechanism(wanted)

@@ -5,30 +5,17 @@ local io = {}
 
 local names = { auto = true, socket = true, nginx = true, cqueues = true, luv = true }
 
--- The event loop whose coroutine this is, as far as it can be known. cqueues tells whether the running coroutine is one
--- that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody else's would lose control in
--- the middle of a mail: it has to be asked for by name.
-local function surrounding()
+-- Waits as the coroutine that this is can wait, as far as that can be known. It is asked anew each time: a mailer is
+-- often made before any loop runs, and a connection kept for later may be used elsewhere. cqueues tells whether the
+-- running coroutine is one that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody else's
+-- would lose control in the middle of a mail: it has to be asked for by name.
+local function wait(list, seconds)
   local cqueues = package.loaded["cqueues"]
+  local _, direct
   if cqueues then
-    local controller, direct = cqueues.running()
-    if controller and direct then return require "smtpsec.io.cqueues" end
+    _, direct = cqueues.running()
   end
-  return require "smtpsec.io.socket"
-end
-
--- Made when a mailer is made, often before any loop runs: it looks around at each connect.
-local function automatic()
-  local socket = require "smtpsec.io.socket"
-  return {
-    name = "auto",
-    now = socket.now,
-    hello = socket.hello,
-    unpark = socket.unpark,
-    connect = function(target, seconds)
-      return surrounding().connect(target, seconds)
-    end,
-  }
+  require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 
 local function checked(driver)
@@ -57,7 +44,7 @@ function io.select(choice)
   if choice ~= "auto" then return require("smtpsec.io." .. choice) end
   local ngx = rawget(_G, "ngx")
   if type(ngx) == "table" and type(ngx.socket) == "table" then return require "smtpsec.io.nginx" end
-  return automatic()
+  return require("smtpsec.io.polled").driver("auto", wait)
 end
 
 return io

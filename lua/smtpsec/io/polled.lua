@@ -96,7 +96,7 @@ end
 --- the seconds are over; sooner does no harm
 ---@return table driver
 function polled.driver(name, wait)
-  local driver = { name = name, now = sock.now, hello = hello_of, unpark = unpark }
+  local driver = { name = name, wait = wait, now = sock.now, hello = hello_of, unpark = unpark }
 
   function driver.connect(target, seconds)
     local dial, why, text = sock.dial {

@@ -1,0 +1,472 @@
+-- The connection as a whole: what was sent, which time-out applies, how it ends, and that its object can be dropped at
+-- any moment (THREATS B 22, 25, F 64, 66, 71).
+local core = require "smtpsec.core"
+local script = require "spec.support.script"
+local new_ends = require "spec.support.tls_ends".new
+
+local ok = "250 ok\r\n"
+
+describe("a connection", function()
+  local ends
+
+  setup(function()
+    ends = new_ends()
+  end)
+
+  teardown(function()
+    ends:remove()
+  end)
+
+  local function session(options, first, ...)
+    local peer = {}
+    for _, step in ipairs(first) do
+      peer[#peer + 1] = step
+    end
+    for _, step in ipairs {
+      { reply = "220 mail.test\r\n" },
+      { expect = "EHLO client.test\r\n", reply = "250-mail.test\r\n250 PIPELINING\r\n" }, ...
+    } do
+      peer[#peer + 1] = step
+    end
+    return { options = options, peer = peer }
+  end
+
+  describe("in clear", function()
+    it("is the same session at every cut of the bytes", function()
+      local clear = session({ tls = "none" }, {},
+        { expect = "MAIL FROM:<a@client.test>\r\nRCPT TO:<b@mail.test>\r\nRCPT TO:<c@mail.test>\r\nDATA\r\n",
+          reply = "250-2.1.0 a\r\n250 2.1.0 b\r\n550-5.1.1 no\r\n550 5.1.1 such user\r\n250 ok\r\n354 go\r\n" },
+        { expect = "one\r\n..two\r\n.\r\nQUIT\r\n", reply = "250 2.0.0 queued\r\n221 bye\r\n" }, { close = "cut" })
+      clear.client = { "event", { "ehlo", "client.test" },
+        { { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "rcpt", "c@mail.test" }, { "data" } },
+        { body = "one\n.t" }, { body = "wo" }, { { "finish" }, { "quit" } } }
+      local result = script.everywhere(clear)
+      assert.same({
+        "greeting 220 mail.test", "EHLO 250 mail.test|PIPELINING", "MAIL 250 [2.1.0] a|b",
+        "RCPT 550 [5.1.1] no|such user", "RCPT 250 ok", "DATA 354 go", "end 250 [2.0.0] queued", "QUIT 221 bye",
+      }, result.events)
+      assert.same({
+        "EHLO client.test\r\n",
+        "MAIL FROM:<a@client.test>\r\nRCPT TO:<b@mail.test>\r\nRCPT TO:<c@mail.test>\r\nDATA\r\n",
+        "one\r\n..two\r\n.\r\nQUIT\r\n",
+      }, result.flights)
+    end)
+  end)
+
+  describe("in TLS from the first byte", function()
+    for _, version in ipairs { "server", "server12" } do
+      it("is the same session at every cut of the bytes, with " .. version, function()
+        local implicit = session(ends:options "implicit", { { tls = ends[version] } },
+          { expect = "NOOP\r\n", reply = ok }, { expect = "QUIT\r\n", reply = "221 bye\r\n" }, { close = "notify" })
+        implicit.client = { "event", "event", { "ehlo", "client.test" }, { "noop" }, { "quit" } }
+        local result = script.everywhere(implicit, 5)
+        assert.same({ "secured", "greeting 220 mail.test", "EHLO 250 mail.test|PIPELINING", "NOOP 250 ok",
+          "QUIT 221 bye" }, result.events)
+      end)
+    end
+
+    it("finds out a server that speaks in clear, and sends it nothing more", function()
+      for _, greeting in ipairs { "220 mail.test\r\n", "+OK\r\n", "HTTP/1.1 400\r\n", "2" } do
+        local conn = assert(core.connection(ends:options "implicit"))
+        assert.equal("again", (conn:next()))
+        assert.is_truthy(script.drain(conn):find "^\22\3")
+        conn:feed(greeting)
+        local _, status, _, reason = conn:next()
+        assert.same({ "tls", "peer does not speak TLS" }, { status, reason })
+        assert.equal("", conn:output())
+      end
+    end)
+
+    it("says nothing in clear before the handshake is done", function()
+      local conn = assert(core.connection(ends:options "implicit"))
+      assert.equal("state", (select(2, conn:ehlo "client.test")))
+      conn:next()
+      assert.is_truthy(conn:output():find "^\22\3")
+    end)
+  end)
+
+  -- What the peer has heard is the judge: a command is sent when, and only when, the peer can read the last of it.
+  describe("knows what was sent:", function()
+    local function exact(conn, last_record, text_of)
+      local tags = {}
+      local function queue(name, line, ...)
+        tags[#tags + 1] = { tag = assert(conn[name](conn, ...)), line = line }
+      end
+      assert(conn:body((".line\n"):rep(12000), 1))
+      queue("finish", "\r\n.\r\n")
+      queue("rset", "RSET\r\n")
+      queue("mail", "MAIL FROM:<a@client.test>\r\n", "a@client.test")
+      queue("noop", "NOOP\r\n")
+      local heard = ""
+      local function hear(text)
+        heard = heard .. text
+        local from = 1
+        for _, command in ipairs(text ~= "" and tags or {}) do
+          local _, last = heard:find(command.line, from, true)
+          from, command.heard = last or from, last ~= nil
+        end
+      end
+      repeat
+        for _, command in ipairs(tags) do
+          assert.equal(command.heard or false, conn:sent(command.tag))
+        end
+        local bytes = conn:output()
+        local n = math.min(#bytes, #bytes > last_record and 997 or 1) -- byte by byte where the commands are
+        conn:consumed(n)
+        hear(text_of(bytes:sub(1, n)))
+      until n == 0
+      assert.truthy(heard:find("\r\n%.\r\nRSET\r\nMAIL FROM:<a@client.test>\r\nNOOP\r\n$"))
+    end
+
+    it("in clear", function()
+      exact(script.in_body(), 200, function(bytes) return bytes end)
+    end)
+
+    for _, version in ipairs { "server", "server12" } do
+      it("in TLS, with " .. version, function()
+        local wire = session(ends:options "implicit", { { tls = ends[version] } },
+          { expect = "MAIL FROM:<a@client.test>\r\n", reply = ok },
+          { expect = "RCPT TO:<b@mail.test>\r\n", reply = ok }, { expect = "DATA\r\n", reply = "354 go\r\n" })
+        wire.client = { "event", "event", { "ehlo", "client.test" }, { "mail", "a@client.test" },
+          { "rcpt", "b@mail.test" }, { "data" } }
+        local result = script.play(wire)
+        assert.is_nil(result.failure)
+        exact(result.conn, 17000, function(bytes)
+          result.peer.filter:feed(bytes)
+          local text = ""
+          local part
+          repeat
+            part = result.peer.filter:read()
+            text = text .. (part or "")
+          until not part
+          return text
+        end)
+      end)
+    end
+
+    it("a command that waits is not sent, one that was answered is", function()
+      local conn = script.ready "8BITMIME"
+      local first, second = conn:rset(), conn:rset()
+      script.drain(conn)
+      assert.is_true(conn:sent(first))
+      assert.is_false(conn:sent(second))
+      conn:feed(ok)
+      conn:next()
+      assert.is_true(conn:sent(first))
+      assert.is_false(conn:sent(second))
+      script.drain(conn)
+      assert.is_true(conn:sent(second))
+    end)
+
+    it("in TLS, a reply to what is not out yet violates the protocol there, too", function()
+      local wire = session(ends:options "implicit", { { tls = ends.server } })
+      wire.client = { "event", "event", { "ehlo", "client.test" } }
+      local result = script.play(wire)
+      local conn, filter = result.conn, result.peer.filter
+      conn:rset()
+      local bytes = conn:output()
+      conn:consumed(#bytes - 1)
+      filter:write(ok)
+      conn:feed(filter:output())
+      local kind, status, text = conn:next()
+      assert.is_nil(kind)
+      assert.same({ "protocol", "the server answered RSET before it was sent" }, { status, text })
+    end)
+  end)
+
+  it("tells the phase that it is in", function()
+    local conn = assert(core.connection(ends:options "opportunistic"))
+    local function is(phase, waiting)
+      assert.same({ phase, waiting }, { conn:phase(), conn:waiting() })
+    end
+    is("greeting", "greeting")
+    script.answer(conn, "220 mail.test\r\n")
+    is("command", nil)
+    conn:ehlo "client.test"
+    is("command", nil)
+    script.drain(conn)
+    is("command", "EHLO")
+    script.answer(conn, "250-mail.test\r\n250-STARTTLS\r\n250 PIPELINING\r\n")
+    conn:mail "a@client.test"
+    conn:rcpt "b@mail.test"
+    conn:data()
+    script.drain(conn)
+    is("command", "MAIL")
+    conn:feed(ok .. ok)
+    conn:next()
+    is("command", "RCPT")
+    conn:next()
+    is("data", "DATA")
+    script.answer(conn, "354 go\r\n")
+    is("body", nil)
+    conn:finish()
+    is("final", "end")
+    conn:rset()
+    script.drain(conn)
+    is("final", "end")
+    conn:feed(ok)
+    conn:next()
+    is("command", "RSET")
+    script.answer(conn, ok)
+    conn:starttls()
+    script.answer(conn, "220 go\r\n")
+    is("tls", nil)
+    local implicit = assert(core.connection(ends:options "implicit"))
+    assert.same({ "tls", "greeting" }, { implicit:phase(), implicit:waiting() })
+  end)
+
+  describe("is idle", function()
+    it("between transactions only, with nothing unread, unwritten or unanswered", function()
+      local conn = assert(core.connection { tls = "none" })
+      local function idle(expected)
+        assert.equal(expected, conn:idle())
+      end
+      idle(false)
+      script.answer(conn, "220 mail.test\r\n")
+      idle(false)
+      conn:ehlo "client.test"
+      idle(false)
+      script.answer(conn, "250-mail.test\r\n250 PIPELINING\r\n")
+      idle(true)
+      conn:noop()
+      idle(false)
+      script.drain(conn)
+      idle(false)
+      conn:feed "250 o"
+      conn:next()
+      idle(false)
+      conn:feed "k\r\n"
+      idle(false)
+      conn:next()
+      idle(true)
+      script.transaction(conn)
+      idle(false)
+      conn:finish()
+      idle(false)
+      script.drain(conn)
+      idle(false)
+      conn:feed(ok)
+      conn:next()
+      idle(true)
+      conn:mail "a@client.test"
+      script.answer(conn, "550 no\r\n")
+      idle(true)
+      conn:feed "4"
+      idle(false)
+    end)
+
+    it("no longer once the stream ended, or after QUIT", function()
+      local conn = script.ready()
+      conn:feed ""
+      assert.is_false(conn:idle())
+      conn = script.ready()
+      conn:quit()
+      script.answer(conn, "221 bye\r\n")
+      assert.is_false(conn:idle())
+    end)
+
+    it("in TLS as well", function()
+      local wire = session(ends:options "implicit", { { tls = ends.server } }, { expect = "NOOP\r\n", reply = ok })
+      wire.client = { "event", "event", { "ehlo", "client.test" }, { "noop" } }
+      local conn = script.play(wire).conn
+      assert.is_true(conn:idle())
+      conn:rset()
+      conn:output()
+      assert.is_false(conn:idle())
+    end)
+  end)
+
+  describe("that failed", function()
+    local function failed()
+      local conn = script.ready()
+      conn:mail "a@client.test"
+      script.drain(conn)
+      conn:feed "what?\r\n"
+      return conn
+    end
+
+    it("repeats the same error from every call, and has nothing to write", function()
+      local conn = failed()
+      local first = { conn:next() }
+      assert.equal("protocol", first[2])
+      assert.is_true(conn:failed())
+      for _, call in ipairs {
+        { "next" }, { "feed", ok }, { "feed", "" }, { "ehlo", "client.test" }, { "helo", "client.test" }, { "noop" },
+        { "rset" }, { "quit" }, { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "data" }, { "body", "x", 1 },
+        { "finish" }, { "starttls" }, { "auth", "PLAIN", "u", "p" }, { "next" },
+      } do
+        assert.same(first, { conn[call[1]](conn, call[2], call[3], call[4]) }, call[1])
+        assert.equal("", conn:output())
+      end
+      assert.is_false(conn:idle())
+    end)
+
+    it("is not failed before the bytes were looked at", function()
+      assert.is_false(failed():failed())
+    end)
+
+    it("in TLS has its alert to write, and nothing else", function()
+      local wire = session(ends:options "implicit", { { tls = ends.stranger } })
+      wire.client = { "event" }
+      local result = script.play(wire)
+      assert.equal("tls", result.failure.status)
+      assert.equal("", result.wire)
+      assert.same({ "tls", "tlsv1 alert unknown ca" }, result.peer_ended)
+      assert.equal("", result.conn:output())
+      assert.equal("tls", (select(2, result.conn:ehlo "client.test")))
+    end)
+
+    it("in TLS keeps back what waited in clear", function()
+      local wire = session(ends:options "implicit", { { tls = ends.server } })
+      wire.client = { "event", "event", { "ehlo", "client.test" } }
+      local result = script.play(wire)
+      local conn, filter = result.conn, result.peer.filter
+      filter:write "what?\r\n"
+      conn:mail "a@client.test"
+      conn:feed(filter:output())
+      assert.equal("protocol", (select(2, conn:next())))
+      assert.equal("", conn:output())
+    end)
+  end)
+
+  describe("takes bytes", function()
+    it("only as fast as they are read", function()
+      local conn, fed = script.ready(), 0
+      local good, status, text
+      repeat
+        good, status, text = conn:feed(("x"):rep(16384))
+        fed = fed + (good and 16384 or 0)
+      until not good or fed > 2 ^ 20
+      assert.same({ "full", "more was fed than was asked for" }, { status, text })
+      assert.is_true(fed < 2 ^ 17)
+      assert.is_false(conn:failed())
+    end)
+
+    it("that are left in TLS without asking for more", function()
+      local lines = {}
+      for i = 1, 100 do
+        lines[i] = { "rset" }
+      end
+      local wire = session(ends:options "implicit", { { tls = ends.server } },
+        { expect = ("RSET\r\n"):rep(100), reply = ok:rep(100) })
+      wire.client = { "event", "event", { "ehlo", "client.test" }, lines }
+      local result = script.everywhere(wire, 400)
+      assert.is_nil(result.failure)
+      assert.equal(103, #result.events)
+    end)
+  end)
+
+  describe("says goodbye to TLS", function()
+    local function secured()
+      local wire = session(ends:options "implicit", { { tls = ends.server } })
+      wire.client = { "event", "event", { "ehlo", "client.test" } }
+      return script.play(wire)
+    end
+
+    it("so that the peer knows that nothing was cut off", function()
+      local result = secured()
+      result.conn:close_notify()
+      result.peer:receive(script.drain(result.conn))
+      assert.equal("closed", result.peer.ended[1])
+      assert.is_true(result.peer.filter:closed_cleanly())
+      result.conn:close_notify()
+      assert.equal("", result.conn:output())
+    end)
+
+    it("and then has nothing more to say", function()
+      local conn = secured().conn
+      conn:close_notify()
+      script.drain(conn)
+      conn:noop()
+      assert.equal("", conn:output())
+      local kind, status, text = conn:next()
+      assert.is_nil(kind)
+      assert.same({ "closed", "TLS was ended, and there is more to send" }, { status, text })
+    end)
+
+    it("where there is none, and nothing happens", function()
+      local conn = script.ready()
+      conn:close_notify()
+      assert.equal("", conn:output())
+      assert.is_truthy(conn:noop())
+    end)
+  end)
+
+  describe("as an object", function()
+    it("is made with what makes sense, or not at all", function()
+      assert.has_error(function() core.connection() end)
+      assert.has_error(function() core.connection { tls = "ssl" } end)
+      assert.has_error(function() core.connection { tls = true } end)
+      assert.has_error(function() core.connection { tls = "starttls" } end)
+      assert.has_error(function() core.connection {} end)
+      assert.has_error(function() core.connection { tls = "none", insecure_cleartext = "yes" } end)
+      local conn, status = core.connection(ends:options("starttls", { server_name = "" }))
+      assert.is_nil(conn)
+      assert.equal("argument", status)
+      conn, status = core.connection { tls = "starttls", context = ends.server, server_name = "mail.test" }
+      assert.is_nil(conn)
+      assert.equal("argument", status)
+    end)
+
+    it("is used as it is meant, or the call is a mistake", function()
+      local conn = script.ready()
+      for _, call in ipairs {
+        { "feed" }, { "consumed" }, { "consumed", -1 }, { "consumed", 1 }, { "consumed", 0.5 }, { "sent" },
+        { "sent", 0 }, { "sent", 2 ^ 31 }, { "sent", "x" }, { "ehlo" }, { "mail" }, { "rcpt" }, { "auth", "PLAIN" },
+        { "auth", "PLAIN", "u" }, { "body" }, { "body", "x" }, { "body", "x", 0 }, { "body", "x", 3 },
+      } do
+        assert.has_error(function() conn[call[1]](conn, call[2], call[3]) end)
+      end
+      assert.has_error(function() conn.feed(nil, "x") end)
+      assert.has_error(function() conn.feed(io.stdout, "x") end)
+      assert.is_true(conn:idle())
+    end)
+
+    it("may be closed twice, and then not be used", function()
+      local conn = script.in_body()
+      conn:close()
+      conn:close()
+      for _, name in ipairs {
+        "next", "output", "phase", "idle", "failed", "capabilities", "tls", "noop", "close_notify",
+      } do
+        local ran, words = pcall(conn[name], conn)
+        assert.is_false(ran)
+        assert.truthy(words:find("the connection is closed", 1, true), words)
+      end
+    end)
+
+    it("may be dropped in any state", function()
+      local waiting = session(ends:options "starttls", {}, { expect = "NOOP\r\n" })
+      waiting.client = { "event", { "ehlo", "client.test" }, { "noop" } }
+      local shaking = session(ends:options "implicit", { { tls = ends.stranger } })
+      shaking.client = { "event" }
+      for _ = 1, 50 do
+        core.connection { tls = "none" }
+        core.connection(ends:options "implicit")
+        script.in_body():body(("x"):rep(1000), 1)
+        script.play(waiting)
+        script.play(shaking)
+        local login = script.ready("AUTH LOGIN", { tls = "none", insecure_cleartext = true })
+        login:auth("LOGIN", "user", "password")
+      end
+      collectgarbage()
+      collectgarbage()
+    end)
+
+    it("outlives the variables that held its context", function()
+      local options = ends:options "implicit"
+      options.context = assert(core.context { ca_file = ends.pki.authorities.root.cert })
+      local wire = session(options, { { tls = ends.server } })
+      wire.client = function(client)
+        options.context:close()
+        options.context = nil
+        collectgarbage()
+        collectgarbage()
+        client:event()
+        client:event()
+        client:ask("ehlo", "client.test")
+      end
+      assert.is_nil(script.play(wire).failure)
+    end)
+  end)
+end)

@@ -1,0 +1,261 @@
+--- talk: mails through the public API to a scripted peer, and what became of them.
+--
+--     local seen = talk.send({ talk.hello "PIPELINING", talk.mail(), talk.bye() }, { tls = "none" })
+--     seen.receipt, seen.err, seen.peer (its one connection), seen.connections (all of them), seen.seconds
+--
+-- A script is written as it is spoken: "C: EHLO" expects a line that begins so, "S: 250 ok" says one; tables are steps of
+-- spec/support/peer.lua; lists of all these are played in order.
+local keeper = require "spec.support.keeper"
+local new_pki = require "spec.support.pki".new
+local peer = require "spec.support.peer"
+local sock = require "smtpsec.sock"
+local smtpsec = require "smtpsec"
+
+local luassert = require "luassert"
+
+local talk = {}
+
+--- Credentials that stand in no script and no message: wherever they appear, they were sent.
+talk.USER, talk.PASSWORD = "some.one@login.test", "kein-Wort-4711"
+
+-- ---- scripts --------------------------------------------------------------------------------------------------------
+
+--- The greeting, EHLO, and the reply to it.
+---@param ... string what is offered
+function talk.hello(...)
+  return { "S: 220 mail.test ESMTP", talk.ehlo(...) }
+end
+
+--- EHLO and its reply.
+---@param ... string what is offered
+function talk.ehlo(...)
+  local lines = { "C: EHLO client.test" }
+  local offers = { "mail.test", ... }
+  for i, offer in ipairs(offers) do
+    lines[#lines + 1] = "S: 250" .. (i == #offers and " " or "-") .. offer
+  end
+  return lines
+end
+
+--- STARTTLS, the handshake, and EHLO again.
+---@param leaf table certificate of the server, made by spec.support.pki
+---@param ... string what is offered in TLS
+function talk.starttls(leaf, ...)
+  return { "C: STARTTLS", "S: 220 2.0.0 go ahead", talk.tls(leaf), talk.ehlo(...) }
+end
+
+--- The handshake.
+---@param leaf table certificate of the server
+---@param settings? table more fields of core.context
+function talk.tls(leaf, settings)
+  local step = { cert = leaf.chain, key = leaf.key }
+  for name, value in pairs(settings or {}) do step[name] = value end
+  return { tls = step }
+end
+
+--- A mail to one recipient, taken.
+function talk.mail()
+  return {
+    "C: MAIL FROM:", "S: 250 2.1.0 ok", "C: RCPT TO:", "S: 250 2.1.5 ok", "C: DATA", "S: 354 go on",
+    { upto = "\r\n.\r\n" }, "S: 250 2.0.0 Ok: queued as 4XyZ",
+  }
+end
+
+--- QUIT and its reply.
+function talk.bye()
+  return { "C: QUIT", "S: 221 2.0.0 bye" }
+end
+
+local function add_steps(steps, item)
+  if type(item) == "string" then
+    local who, text = item:match "^([CS]): (.*)$"
+    if not who then error("neither C: nor S: in front of " .. item, 0) end
+    steps[#steps + 1] = who == "C" and { expect = text } or { send = text .. "\r\n" }
+  elseif item[1] == nil then
+    steps[#steps + 1] = item
+  else
+    for _, inner in ipairs(item) do add_steps(steps, inner) end
+  end
+  return steps
+end
+
+--- Starts a peer.
+---@param ... table script of each connection in turn, the last one for all that follow
+---@return table peer see spec/support/peer.lua
+function talk.listen(...)
+  local scripts = { ... }
+  for i, script in ipairs(scripts) do scripts[i] = add_steps({}, script) end
+  return peer.start(scripts)
+end
+
+-- ---- mails ----------------------------------------------------------------------------------------------------------
+
+local function filled(given, defaults)
+  local all = {}
+  for name, value in pairs(defaults) do all[name] = value end
+  for name, value in pairs(given or {}) do all[name] = value end
+  return all
+end
+
+--- Options for a peer: clear text and short bounds, where nothing else is given.
+---@param server table
+---@param options? table
+function talk.options(server, options)
+  return filled(options, {
+    host = "127.0.0.1", port = server.port, tls = "none", hello = "client.test", timeout = 5, env_file = false,
+  })
+end
+
+--- The same with credentials.
+function talk.login(options)
+  return filled(options, { user = talk.USER, password = talk.PASSWORD })
+end
+
+--- A message.
+---@param fields? table what it shall have
+function talk.message(fields)
+  return filled(fields, { from = "from@client.test", to = "to@mail.test", subject = "subject", text = "text" })
+end
+
+--- Waits until the peer has finished with its connections, of which there is one at least, and ends it.
+---@param server table
+---@return table transcript
+function talk.stop(server)
+  server:wait(function(transcript)
+    for _, connection in ipairs(transcript) do
+      if not connection.ended then return false end
+    end
+    return transcript[1] ~= nil
+  end, 1)
+  return server:stop()
+end
+
+local function outcome(server, work, ...)
+  local started = sock.now()
+  local receipt, err = work(...)
+  local seen = { receipt = receipt, err = err, seconds = sock.now() - started }
+  seen.connections = talk.stop(server)
+  seen.peer = seen.connections[1]
+  return seen
+end
+
+--- Sends one mail with smtpsec.send to a peer that plays a script.
+---@param script table a script, or a peer that listens; it is ended
+---@param options? table as for talk.options
+---@param message? table as for talk.message
+---@return table seen receipt or err, connections (the transcript), peer (its first), seconds
+function talk.send(script, options, message)
+  local server = script.journal and script or talk.listen(script)
+  return outcome(server, smtpsec.send, talk.message(message), talk.options(server, options))
+end
+
+--- Calls verify() of a mailer for a peer that plays a script.
+---@return table seen as from talk.send; receipt is what verify() gave
+function talk.verify(script, options)
+  local server = script.journal and script or talk.listen(script)
+  return outcome(server, function()
+    local mailer = assert(smtpsec.new(talk.options(server, options)))
+    local facts, err = mailer:verify()
+    mailer:close()
+    return facts, err
+  end)
+end
+
+-- ---- what must hold -------------------------------------------------------------------------------------------------
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+-- The base64 characters that depend on `secret` alone where `shift` bytes stand before it.
+local function base64(secret, shift)
+  local bits = {}
+  for i = 1, #secret do
+    for bit = 7, 0, -1 do bits[#bits + 1] = math.floor(secret:byte(i) / 2 ^ bit) % 2 end
+  end
+  local out = {}
+  for at = (6 - shift * 8 % 6) % 6, #bits - 6, 6 do
+    local value = 0
+    for i = 1, 6 do value = value * 2 + bits[at + i] end
+    out[#out + 1] = ALPHABET:sub(value + 1, value + 1)
+  end
+  return table.concat(out)
+end
+
+--- Every way in which a text is commonly written: as it is, in hex, in base64 wherever in a longer text it stands.
+---@param secret string
+---@return string[]
+function talk.forms(secret)
+  local hex = secret:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  return { secret, hex, hex:upper(), base64(secret, 0), base64(secret, 1), base64(secret, 2) }
+end
+
+--- Asserts that a text has neither the user nor the password in it, in any form.
+---@param text string
+function talk.no_secret(text)
+  for _, secret in ipairs { talk.USER, talk.PASSWORD } do
+    for _, form in ipairs(talk.forms(secret)) do
+      luassert.is_nil(text:find(form, 1, true), form .. " in " .. text)
+    end
+  end
+end
+
+--- Asserts that the credentials were not sent, and AUTH not begun.
+---@param seen table
+function talk.no_login(seen)
+  for _, connection in ipairs(seen.connections) do
+    talk.no_secret(connection.received)
+    talk.no_secret(connection.wire)
+    luassert.is_nil(connection.received:find("AUTH", 1, true), connection.received)
+  end
+  talk.no_secret(tostring(seen.err))
+end
+
+--- Asserts that the call failed in this way, before anything of a mail was sent: no MAIL, no DATA, no message.
+---@param seen table
+---@param fields table of the error
+function talk.refused(seen, fields)
+  talk.failed(seen, fields)
+  for _, connection in ipairs(seen.connections) do
+    luassert.is_nil(connection.received:find("MAIL", 1, true), connection.received)
+  end
+end
+
+--- Asserts that the call failed with an error that has these fields.
+---@param seen table
+---@param fields table
+function talk.failed(seen, fields)
+  luassert.is_nil(seen.receipt)
+  local found = {}
+  for name in pairs(fields) do found[name] = seen.err[name] end
+  luassert.same(fields, found, tostring(seen.err))
+end
+
+--- Asserts that the mail was taken.
+---@param seen table
+function talk.accepted(seen)
+  luassert.is_nil(seen.err, tostring(seen.err))
+  luassert.equal("accepted", seen.receipt.status)
+end
+
+--- Asserts that nobody has connected to a peer, and ends it.
+---@param server table
+function talk.nobody_came(server)
+  local probe = assert(sock.connect { host = "127.0.0.1", port = server.port, timeout = 5 })
+  probe:close()
+  luassert.is_truthy(server:wait(function(transcript) return transcript[1] end))
+  luassert.equal(1, #server:stop())
+end
+
+-- ---- certificates ---------------------------------------------------------------------------------------------------
+
+--- A PKI in a folder that goes away at the end, with the authority "root" and the certificate `good` of a server that is
+-- called mail.test and lives at 127.0.0.1; and the TLS options that trust it.
+---@param mode string of TLS
+---@return table pki, table good, table options fields of the option "tls"
+function talk.pki(mode)
+  local pki = new_pki(keeper.own():new_folder "pki")
+  local root = pki:ca "root"
+  local good = pki:leaf { name = "good", ca = "root", san = "DNS:mail.test,IP:127.0.0.1" }
+  return pki, good, { mode = mode, ca_file = root.cert }
+end
+
+return talk
