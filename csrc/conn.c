@@ -171,7 +171,7 @@ static ss_status on_auth(ss_conn *c, const ss_reply *reply, ss_error *e)
   return SS_OK;
 }
 
-/* THREATS: response injection. Not one byte may follow the 220, be it a whole line or the beginning of one. */
+/* spec/security: response injection. Not one byte may follow the 220, be it a whole line or the beginning of one. */
 static ss_status on_starttls(ss_conn *c, const ss_reply *reply, ss_error *e)
 {
   if (reply->code != 220) return SS_OK;
@@ -189,7 +189,7 @@ static bool is_written(const ss_conn *c, const ss_command *command)
   return place && c->wire_sent >= place;
 }
 
-/* THREATS: replies ahead of time. A command that is not wholly out cannot have been answered, but for two ways of
+/* spec/security: replies ahead of time. A command that is not wholly out cannot have been answered, but for two ways of
  * breaking off: 421, and the refusal of a message before its end. */
 static ss_status check_written(ss_conn *c, const ss_command *command, const ss_reply *reply, ss_error *e)
 {

@@ -75,11 +75,10 @@ ss_status ss_conn_next(ss_conn *c, ss_event *event, ss_error *e);
 /* Commands. Each returns a tag above 0, which the event that answers it carries, or an error; then nothing was queued.
  * `domain` is what EHLO, HELO and LHLO take (ss_conn_greet), a mailbox is without angle brackets. */
 int64_t ss_conn_greet(ss_conn *c, ss_verb verb, const char *domain, size_t n, ss_error *e);
-int64_t ss_conn_starttls(ss_conn *c, ss_error *e);
 int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *who, ss_error *e);
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e);
 int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, ss_error *e);
-int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e); /* DATA, RSET, NOOP, QUIT */
+int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e); /* STARTTLS, DATA, RSET, NOOP, QUIT */
 
 /* The message, after 354: pieces of at most SS_BODY_MAX bytes, with any line ends; SS_OK, or SS_E_FULL when output must
  * be written first. Then its end, which is a command. */

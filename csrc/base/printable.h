@@ -1,4 +1,4 @@
-/* printable: a peer's bytes, made fit for an error message, a log or a terminal (THREATS: log and terminal injection).
+/* printable: a peer's bytes, made fit for an error message, a log or a terminal (spec/security: log and terminal injection).
  * Line ends become spaces; controls, C1, bidirectional and invisible formatting characters and invalid UTF-8 become
  * \xNN; everything else stays as it is. */
 #ifndef SS_PRINTABLE_H

@@ -23,7 +23,7 @@ void ss_sasl_end(ss_sasl *s)
   s->done = false;
 }
 
-/* A NUL would move the borders between PLAIN's fields (THREATS: CR/LF or NUL in user or password). */
+/* A NUL would move the borders between PLAIN's fields (spec/security: NUL in credentials). */
 static ss_status copy(ss_buf *to, const char *what, const char *from, size_t n, ss_error *e)
 {
   if (!from || n == 0) return ss_fail(e, SS_E_ARGUMENT, "the %s is empty", what);

@@ -31,6 +31,12 @@ static ss_status on_ehlo(ss_proto *p, bool success, const ss_reply *reply, ss_er
   return success ? learn(p, reply, true, e) : SS_OK;
 }
 
+static ss_status on_lhlo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  p->lmtp = success;
+  return on_ehlo(p, success, reply, e);
+}
+
 static ss_status on_helo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
 {
   return success ? learn(p, reply, false, e) : SS_OK;
@@ -100,7 +106,7 @@ static ss_status on_other(ss_proto *p, bool success, const ss_reply *reply, ss_e
 }
 
 static const on_reply effects[SS_VERBS] = {
-    [SS_GREETING] = on_greeting, [SS_EHLO] = on_ehlo, [SS_HELO] = on_helo, [SS_LHLO] = on_ehlo,
+    [SS_GREETING] = on_greeting, [SS_EHLO] = on_ehlo, [SS_HELO] = on_helo, [SS_LHLO] = on_lhlo,
     [SS_STARTTLS] = on_other,    [SS_AUTH] = on_auth, [SS_MAIL] = on_mail, [SS_RCPT] = on_rcpt,
     [SS_DATA] = on_data,         [SS_END] = on_end,   [SS_RSET] = on_rset, [SS_NOOP] = on_other,
     [SS_QUIT] = on_quit,
@@ -135,7 +141,8 @@ static ss_status answer(ss_proto *p, const ss_reply *reply, ss_command *command,
     return ss_fail(e, command->verb == SS_AUTH ? SS_E_AUTH : SS_E_PROTOCOL, "the server answered %s with %d",
                    rule->name, reply->code);
   if (outcome == SS_INTERIM) return SS_OK;
-  ss_queue_pop(&p->queue);
+  bool last = ss_queue_pop(&p->queue);
+  if (!last && reply->code != 421) return SS_OK; /* more verdicts on the same message follow */
   bool success = outcome == SS_SUCCESS, greeting = command->verb == SS_GREETING;
   if (success && (greeting || ss_verb_is_legal(command->verb, p->settled)))
     p->settled = ss_state_after(p->settled, rule->done);

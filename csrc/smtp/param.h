@@ -1,5 +1,5 @@
 /* param: the parameters of MAIL (RFC 5321 section 4.1.1.2), as typed options only, so that no text of a caller can become
- * one (THREATS: parameter smuggling). A new parameter is a row of the table and a field here. */
+ * one (spec/security: parameter smuggling). A new parameter is a row of the table and a field here. */
 #ifndef SS_PARAM_H
 #define SS_PARAM_H
 

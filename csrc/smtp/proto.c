@@ -148,7 +148,7 @@ int64_t ss_proto_auth(ss_proto *p, const char *mechanism, const uint8_t *initial
 static bool may_release(ss_proto *p, const ss_command *next)
 {
   const ss_command *last = ss_queue_newest_released(&p->queue);
-  /* With nothing outstanding no byte may be unread: it would be taken for the answer (THREATS: replies ahead of time). */
+  /* With nothing outstanding no byte may be unread: it would be taken for the answer (spec/security: replies ahead of time). */
   if (!last) return !ss_reply_unfinished(&p->reader, &p->in);
   return p->caps.pipelining && p->queue.unreplied < SS_QUEUE_UNREPLIED &&
          ss_verb_rule_of(last->verb)->group == SS_ANYWHERE && ss_verb_rule_of(next->verb)->group != SS_ALONE;
@@ -217,7 +217,9 @@ int64_t ss_proto_write_end(ss_proto *p, ss_error *e)
     return ss_fail(e, (ss_status)tag, "no room for the end of the message");
   }
   p->released += ss_buf_len(&p->out) - before;
-  ss_queue_next(&p->queue)->ends_at = p->released;
+  ss_command *end = ss_queue_next(&p->queue);
+  end->ends_at = p->released;
+  if (p->lmtp && p->recipients) end->replies = p->recipients;
   ss_queue_release(&p->queue);
   p->sending = ss_verb_rule_of(SS_END)->sent;
   return tag;

@@ -27,8 +27,9 @@ typedef struct ss_proto {
   ss_data data;
   uint64_t released;   /* bytes ever put into `out` */
   unsigned recipients; /* accepted in the transaction that replies have reached */
-  bool mail_accepted;  /* likewise */
-  bool smtputf8;       /* the transaction being queued declared it (RFC 6531 section 3.4) */
+  bool lmtp; /* LHLO was accepted: the end of a message has a reply for each of them (RFC 2033 section 4.2) */
+  bool mail_accepted; /* likewise */
+  bool smtputf8;      /* the transaction being queued declared it (RFC 6531 section 3.4) */
   bool authenticated;
   bool ended; /* the server said 421, or refused to greet */
 } ss_proto;

@@ -23,7 +23,7 @@ int64_t ss_queue_add(ss_queue *q, ss_verb verb, size_t length)
   if (ss_queue_is_full(q)) return SS_E_FULL;
   ss_command *c = at(q, q->unreplied + q->unreleased);
   q->last_tag = q->last_tag == INT32_MAX ? 1 : q->last_tag + 1;
-  *c = (ss_command){.verb = verb, .tag = q->last_tag, .length = length};
+  *c = (ss_command){.verb = verb, .tag = q->last_tag, .replies = 1, .length = length};
   q->unreleased++;
   return c->tag;
 }
@@ -62,8 +62,10 @@ void ss_queue_release(ss_queue *q)
   q->unreplied++;
 }
 
-void ss_queue_pop(ss_queue *q)
+bool ss_queue_pop(ss_queue *q)
 {
+  if (--at(q, 0)->replies) return false;
   q->unreplied--;
   q->head = (q->head + 1) % SS_QUEUE_HELD;
+  return true;
 }

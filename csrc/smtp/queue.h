@@ -1,5 +1,5 @@
 /* queue: the commands of a connection in the order of their replies, so that nobody guesses which command a reply
- * answers (THREATS: pipelining desync).
+ * answers (spec/security: replies out of step).
  *
  * Two cursors cut it in three: answered (gone), on the wire without a reply, and waiting to be released. What may be
  * released when is proto's decision, by the verb table. */
@@ -16,6 +16,7 @@ enum { SS_QUEUE_HELD = 256, SS_QUEUE_UNREPLIED = 128, SS_QUEUE_TEXT = 65536 };
 typedef struct ss_command {
   ss_verb verb;
   uint32_t tag;
+  unsigned replies; /* still due: one, but for the end of an LMTP message */
   size_t length;    /* of its line in `text`, until it is released */
   uint64_t ends_at; /* how many bytes had been released when its last byte was; 0 before */
   uint64_t wire_at; /* inside TLS, which makes more of them: likewise of the bytes for the wire; 0 before */
@@ -59,7 +60,7 @@ ss_command *ss_queue_find(ss_queue *q, uint32_t tag);
 /* Moves the release cursor over the next command; its line must have been taken from q->text. */
 void ss_queue_release(ss_queue *q);
 
-/* Drops the oldest command: its reply has come. */
-void ss_queue_pop(ss_queue *q);
+/* A reply to the oldest command has come. True, and it is gone, when that was the last one due. */
+bool ss_queue_pop(ss_queue *q);
 
 #endif

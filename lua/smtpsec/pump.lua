@@ -6,6 +6,7 @@
 -- Works on a `conn` (smtpsec.core connection) and a `stream` (from a driver of smtpsec.io).
 
 local errors = require "smtpsec.errors"
+local printable = require "smtpsec.printable"
 
 local READ_MAX = 16384 -- what the engine takes at once
 local ALERT_SECONDS = 1 -- for the last bytes on a connection that has failed
@@ -136,13 +137,14 @@ end
 
 --- The next event of the engine.
 ---@return string kind "reply" or "secured"
----@return string verb, integer tag, integer code, string? enhanced, string text of a reply
+---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
 ---@return nil, table err when the connection cannot go on
 function Pump:event()
   local ends, words = bound(self)
   while true do
     local kind, verb, tag, code, enhanced, text = self.conn:next()
     if kind == "reply" then
+      text = printable.text(text) -- from here on it meets people: in receipts, errors, transcripts
       trace(self, { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text })
       return kind, verb, tag, code, enhanced, text
     elseif kind == "secured" then

@@ -5,6 +5,7 @@
 
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
+local printable = require "smtpsec.printable"
 local pump = require "smtpsec.pump"
 local tls = require "smtpsec.tls"
 
@@ -246,9 +247,10 @@ function Session:facts()
   end
   local timing = {}
   for k, v in pairs(self.timing) do timing[k] = v end
+  local name = self.conn:server_name()
   return {
     server = { host = self.settings.host, address = self.stream.address, port = self.stream.port or self.settings.port,
-      name = self.conn:server_name() },
+      name = name and printable.text(name) },
     tls = facts, auth = self.auth, timing = timing, warnings = warnings,
   }
 end

@@ -182,17 +182,38 @@ local function body(self)
   end
 end
 
+-- The replies to the end of the message: LMTP has one for each accepted recipient, in their order (RFC 2033 section 4.2),
+-- SMTP one for all of them.
+local function verdicts(self, tag)
+  local due, replies = self.session.settings.lmtp and #self.accepted or 1, {}
+  for i = 1, due do
+    local reply, err = self.pump:reply()
+    if not reply then
+      if self.session.conn:sent(tag) then return in_doubt(self, err) end
+      return nil, err
+    end
+    replies[i] = reply
+  end
+  return replies
+end
+
 local function finish(self)
   local tag, err = self.pump:command "finish"
   if not tag then return early_reply(self, err) end
-  local reply
-  reply, err = self.pump:reply()
-  if not reply then
-    if self.session.conn:sent(tag) then return in_doubt(self, err) end
-    return nil, err
+  local replies
+  replies, err = verdicts(self, tag)
+  if not replies then return nil, err end
+  local recipients = self.accepted
+  self.accepted = {}
+  for i, address in ipairs(recipients) do
+    local reply = replies[i] or replies[1]
+    if reply.good then
+      self.accepted[#self.accepted + 1], self.final = address, self.final or reply
+    elseif self.session.settings.lmtp then
+      self.rejected[#self.rejected + 1] = verdict(reply, address)
+    end
   end
-  if not reply.good then return refuse(self, "final", reply, "the server refuses the message") end
-  self.final = reply
+  if not self.final then return refuse(self, "final", replies[1], "the server refuses the message") end
   return true
 end
 

@@ -7,14 +7,11 @@ local names = { auto = true, socket = true, nginx = true, cqueues = true, luv = 
 
 -- Waits as the coroutine that this is can wait, as far as that can be known. It is asked anew each time: a mailer is
 -- often made before any loop runs, and a connection kept for later may be used elsewhere. cqueues tells whether the
--- running coroutine is one that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody else's
--- would lose control in the middle of a mail: it has to be asked for by name.
+-- running coroutine is one that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody
+-- else's would lose control in the middle of a mail: it has to be asked for by name.
 local function wait(list, seconds)
   local cqueues = package.loaded["cqueues"]
-  local _, direct
-  if cqueues then
-    _, direct = cqueues.running()
-  end
+  local direct = cqueues and select(2, cqueues.running())
   require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 

@@ -1,0 +1,59 @@
+-- LMTP (RFC 2033): LHLO, and a verdict for each recipient after the end of the message.
+local peer = require "spec.support.peer"
+local smtpsec = require "smtpsec"
+
+local MAIL = { from = "a@b.test", to = { "one@b.test", "two@b.test", "three@b.test" }, subject = "s", text = "t" }
+
+local function deliver(verdicts)
+  local server = peer.start {
+    { send = "220 lmtp.test\r\n" }, { expect = "LHLO" }, { send = "250-lmtp.test\r\n250 PIPELINING\r\n" },
+    { expect = "MAIL" }, { send = "250 ok\r\n" }, { expect = "RCPT" }, { send = "250 ok\r\n" },
+    { expect = "RCPT" }, { send = "550 5.1.1 unknown\r\n" }, { expect = "RCPT" }, { send = "250 ok\r\n" },
+    { expect = "DATA" }, { send = "354 go\r\n" }, { upto = "\r\n.\r\n" }, { send = verdicts }, { expect = "QUIT" },
+    { send = "221 bye\r\n" },
+  }
+  local receipt, err = smtpsec.send(MAIL, {
+    url = ("lmtp://127.0.0.1:%d"):format(server.port), tls = "none", env_file = false, timeout = { final = 1 },
+  })
+  server:stop()
+  return receipt, err
+end
+
+describe("LMTP", function()
+  it("has a verdict for each recipient", function()
+    local receipt, err = deliver "250 2.0.0 kept\r\n452 4.2.2 full\r\n"
+    assert.is_table(receipt, tostring(err))
+    assert.equal("partial", receipt.status)
+    assert.same({ "one@b.test" }, receipt.accepted)
+    assert.equal("two@b.test", receipt.rejected[1].address)
+    assert.equal("three@b.test", receipt.rejected[2].address)
+    assert.equal(452, receipt.rejected[2].code)
+    assert.is_true(receipt.rejected[2].temporary)
+  end)
+
+  it("delivers to all that were accepted", function()
+    local receipt = deliver "250 2.0.0 kept\r\n250 2.0.0 kept\r\n"
+    assert.same({ "one@b.test", "three@b.test" }, receipt.accepted)
+  end)
+
+  it("is a refusal when every verdict is one", function()
+    local receipt, err = deliver "552 5.2.2 full\r\n552 5.2.2 full\r\n"
+    assert.is_nil(receipt)
+    assert.equal("rejected", err.kind)
+    assert.equal("final", err.stage)
+    assert.equal(3, #err.rejected)
+  end)
+
+  it("leaves the mail in doubt when a verdict is missing", function()
+    local receipt, err = deliver "250 2.0.0 kept\r\n"
+    assert.is_nil(receipt)
+    assert.equal("in_doubt", err.kind)
+    assert.is_false(err.retry_safe)
+  end)
+
+  it("does not lose its mail to a verdict too many", function()
+    local receipt = deliver "250 kept\r\n250 kept\r\n550 and one more\r\n"
+    assert.same({ "one@b.test", "three@b.test" }, receipt.accepted)
+    assert.equal(1, #receipt.rejected)
+  end)
+end)
