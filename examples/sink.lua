@@ -1,4 +1,4 @@
--- A server to try mail out with: it shows each mail as it arrives, until it is interrupted (Ctrl-C), and delivers none.
+-- A server to try mail out with: it shows each mail as it arrives, delivers none, and runs until it is interrupted.
 --
 --    lua examples/sink.lua [PORT [PORT-WITH-IMPLICIT-TLS]]
 --

@@ -55,6 +55,7 @@ build = {
       libraries = { "pthread", "m" },
     },
     ["smtpsec.address"] = "lua/smtpsec/address.lua",
+    ["smtpsec.command"] = "lua/smtpsec/command.lua",
     ["smtpsec.config"] = "lua/smtpsec/config.lua",
     ["smtpsec.config.dotenv"] = "lua/smtpsec/config/dotenv.lua",
     ["smtpsec.config.environment"] = "lua/smtpsec/config/environment.lua",

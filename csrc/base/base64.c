@@ -31,29 +31,41 @@ static int value(char c)
   return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-ss_status ss_base64_decode(ss_buf *to, const char *from, size_t n)
+static size_t padding(const char *from, size_t n)
 {
-  if (n == 0) return SS_OK;
-  if (n % 4) return SS_E_ARGUMENT;
-  size_t pad = from[n - 1] != '=' ? 0 : from[n - 2] != '=' ? 1 : 2;
-  size_t length = n / 4 * 3 - pad;
-  if (length > ss_buf_room(to)) return SS_E_FULL;
-  uint8_t *out = ss_buf_reserve(to, n / 4 * 3);
-  if (!out) return ss_buf_room(to) < n / 4 * 3 ? SS_E_FULL : SS_E_MEMORY;
+  return n == 0 || from[n - 1] != '=' ? 0 : from[n - 2] != '=' ? 1 : 2;
+}
+
+bool ss_base64_decode_to(uint8_t *to, const char *from, size_t n, size_t *length)
+{
+  if (n % 4) return false;
+  size_t pad = padding(from, n);
   for (size_t i = 0; i < n; i += 4) {
     uint32_t v = 0;
     for (size_t j = 0; j < 4; j++) {
-      bool padding = i + j >= n - pad;
-      int six = padding ? 0 : value(from[i + j]);
-      if (six < 0) return SS_E_ARGUMENT;
+      int six = i + j >= n - pad ? 0 : value(from[i + j]);
+      if (six < 0) return false;
       v = v << 6 | (uint32_t)six;
     }
-    *out++ = (uint8_t)(v >> 16);
-    *out++ = (uint8_t)(v >> 8);
-    *out++ = (uint8_t)v;
+    *to++ = (uint8_t)(v >> 16);
+    *to++ = (uint8_t)(v >> 8);
+    *to++ = (uint8_t)v;
     /* RFC 4648 section 3.5: bits that no byte uses must be zero, or two texts would mean the same. */
-    if (i + 4 == n && pad && (v & (pad == 1 ? 0xffU : 0xffffU))) return SS_E_ARGUMENT;
+    if (i + 4 == n && pad && (v & (pad == 1 ? 0xffU : 0xffffU))) return false;
   }
+  *length = n / 4 * 3 - pad;
+  return true;
+}
+
+ss_status ss_base64_decode(ss_buf *to, const char *from, size_t n)
+{
+  size_t length, room = n / 4 * 3;
+  if (n == 0) return SS_OK;
+  if (n % 4) return SS_E_ARGUMENT;
+  if (room > ss_buf_room(to)) return SS_E_FULL;
+  uint8_t *out = ss_buf_reserve(to, room);
+  if (!out) return SS_E_MEMORY;
+  if (!ss_base64_decode_to(out, from, n, &length)) return SS_E_ARGUMENT;
   ss_buf_commit(to, length);
   return SS_OK;
 }

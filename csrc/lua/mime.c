@@ -48,6 +48,19 @@ static int encoder_close(lua_State *L)
   return 0;
 }
 
+/* core.base64_decode(s) -> bytes | nil when s is not base64, strictly (RFC 4648) */
+static int base64_decode(lua_State *L)
+{
+  size_t n, length;
+  const char *s = luaL_checklstring(L, 1, &n);
+  uint8_t *bytes = ss_newuserdata(L, n + 1);
+  if (ss_base64_decode_to(bytes, s, n, &length))
+    lua_pushlstring(L, (const char *)bytes, length);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* core.encoder(name) -> a new encoder: "base64", "quoted-printable" or "crlf" */
 static int encoder_new(lua_State *L)
 {
@@ -205,11 +218,9 @@ static int file_identity(lua_State *L)
 
 void ss_lua_open_mime(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"base64", base64},
-                                       {"encoder", encoder_new},
-                                       {"scanner", scanner_new},
-                                       {"file", file_open},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"base64", base64},       {"base64_decode", base64_decode},
+                                       {"encoder", encoder_new}, {"scanner", scanner_new},
+                                       {"file", file_open},      {NULL, NULL}};
   static const luaL_Reg encoder_methods[] = {
       {"update", encoder_update}, {"finish", encoder_finish}, {NULL, NULL}};
   static const luaL_Reg scanner_methods[] = {

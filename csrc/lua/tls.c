@@ -76,12 +76,11 @@ static int context_new(lua_State *L)
 
 static bool read_pin(const char *text, size_t n, uint8_t *pin)
 {
-  ss_buf bytes;
-  ss_buf_init(&bytes, SS_TLS_PIN_SIZE + 1); /* the decoder writes whole groups of three */
-  bool good = n == ss_base64_length(SS_TLS_PIN_SIZE) && ss_base64_decode(&bytes, text, n) == SS_OK &&
-              ss_buf_len(&bytes) == SS_TLS_PIN_SIZE;
-  if (good) memcpy(pin, ss_buf_data(&bytes), SS_TLS_PIN_SIZE);
-  ss_buf_free(&bytes);
+  uint8_t bytes[SS_TLS_PIN_SIZE + 1]; /* the decoder writes whole groups of three */
+  size_t length;
+  bool good = n == ss_base64_length(SS_TLS_PIN_SIZE) && ss_base64_decode_to(bytes, text, n, &length) &&
+              length == SS_TLS_PIN_SIZE;
+  if (good) memcpy(pin, bytes, SS_TLS_PIN_SIZE);
   return good;
 }
 

@@ -57,6 +57,13 @@ static void fail(ss_dial *d, size_t address, int error)
   d->next = ss_clock_now();
 }
 
+static void keep(ss_dial *d, int fd, size_t address)
+{
+  d->open[d->opened].fd = fd;
+  d->open[d->opened++].address = address;
+  d->next = ss_clock_now() + attempt_delay;
+}
+
 /* Begins the attempt on the next address. Returns the descriptor where it is connected already, else -1. */
 static int attempt(ss_dial *d)
 {
@@ -65,14 +72,12 @@ static int attempt(ss_dial *d)
   int fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && connect(fd, (const struct sockaddr *)&to->sa, to->length) == 0) return fd;
   int error = errno;
-  if (fd >= 0 && (error == EINPROGRESS || error == EINTR)) {
-    d->open[d->opened].fd = fd;
-    d->open[d->opened++].address = address;
-    d->next = ss_clock_now() + attempt_delay;
+  if (error == EINPROGRESS || error == EINTR) {
+    keep(d, fd, address);
     return -1;
   }
   if (fd >= 0) close(fd);
-  if (fd >= 0 && error == EAGAIN && to->sa.ss_family == AF_UNIX) {
+  if (error == EAGAIN && to->sa.ss_family == AF_UNIX) {
     d->tried--; /* the listener's queue is full, and nothing will tell when it no longer is */
     d->next = ss_clock_now() + busy_delay;
   } else {

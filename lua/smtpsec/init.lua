@@ -25,14 +25,9 @@ end
 ---@param options? table|string as for smtpsec.new
 ---@return table receipt | nil, table err
 function smtpsec.send(fields, options)
-  local one, err = mailer.new(options, 2)
+  local one, err = mailer.new(options, 2, true)
   if not one then return nil, err end
-  local receipt
-  receipt, err = one:send(fields)
-  local _, troubles = one:close()
-  if not receipt then return nil, err end
-  for _, text in ipairs(troubles) do table.insert(receipt.warnings, text) end
-  return receipt
+  return one:send(fields) -- a tail call: misuse is blamed on who called us
 end
 
 --- Composes a message without sending it.

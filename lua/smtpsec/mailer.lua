@@ -17,12 +17,14 @@ Mailer.__index = Mailer
 --- Makes a mailer. Nothing is connected yet.
 ---@param options? table|string as smtpsec.new
 ---@param level? integer whose line an error about misuse names: 1 is who calls this function (default), 2 its caller
+---@param once? boolean for a single mail: its connection is ended before send returns
 ---@return table mailer | nil, table err of kind "config"
-function mailer.new(options, level)
+function mailer.new(options, level, once)
   local settings, err = config.resolve(options, nil, (level or 1) + 1)
   if not settings then return nil, err end
   local driver = io_drivers.select(settings.io)
-  return setmetatable({ settings = settings, driver = driver, pool = pool.new(driver, settings.pool) }, Mailer)
+  local kept = once and { size = 0 } or settings.pool
+  return setmetatable({ settings = settings, driver = driver, pool = pool.new(driver, kept) }, Mailer)
 end
 
 local function explain(self, err)

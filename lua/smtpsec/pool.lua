@@ -49,6 +49,7 @@ function Pool:put(session)
   local limits = self.limits
   local worn = limits.max_messages and session.mails >= limits.max_messages
   if not session:usable() or worn or #self.idle >= limits.size then return session:quit() end
+  session.pump.deadline = nil -- it was that call's
   local token = session.stream:park(limits.idle)
   if not token then return session:abandon() end
   self.idle[#self.idle + 1] = { session = session, token = token, since = self.driver.now() }

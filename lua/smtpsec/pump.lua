@@ -126,6 +126,13 @@ local function trace(self, event)
   if self.on_event then self.on_event(event) end
 end
 
+-- A reply as it goes on from here, to receipts, errors and transcripts: its text is for people now.
+local function told(self, verb, tag, code, enhanced, text)
+  text = printable.text(text)
+  trace(self, { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text })
+  return verb, tag, code, enhanced, text
+end
+
 -- Reads once and feeds the engine; the end of the stream is news for the engine, not an error yet.
 local function fill(self, ends, words)
   local bytes, why, text = self.stream:read(READ_MAX, left(self, ends))
@@ -144,9 +151,7 @@ function Pump:event()
   while true do
     local kind, verb, tag, code, enhanced, text = self.conn:next()
     if kind == "reply" then
-      text = printable.text(text) -- from here on it meets people: in receipts, errors, transcripts
-      trace(self, { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text })
-      return kind, verb, tag, code, enhanced, text
+      return kind, told(self, verb, tag, code, enhanced, text)
     elseif kind == "secured" then
       return kind
     elseif not kind then
@@ -182,12 +187,28 @@ function Pump:ask(name, shown, ...)
   return self:reply()
 end
 
+local function as_reply(self, verb, tag, code, enhanced, text)
+  return { verb = verb, tag = tag, code = code, enhanced = enhanced, text = text, good = code < 400,
+    stage = STAGES[verb] or self:stage() }
+end
+
 --- Waits for one reply.
----@return table reply { verb, tag, code, enhanced, text, good } | nil, table err
+---@return table reply { verb, tag, code, enhanced, text, good, stage } | nil, table err
 function Pump:reply()
   local kind, verb, tag, code, enhanced, text = self:event()
   if not kind then return nil, verb end
-  return { verb = verb, tag = tag, code = code, enhanced = enhanced, text = text, good = code < 400 }
+  return as_reply(self, verb, tag, code, enhanced, text)
+end
+
+--- After a write has failed: the reply that had come before, where there is one. Nothing is waited for.
+---@return table? reply
+function Pump:last_words()
+  while true do
+    local kind, verb, tag, code, enhanced, text = self.conn:next()
+    if kind == "reply" then return as_reply(self, told(self, verb, tag, code, enhanced, text)) end
+    local bytes = kind == "again" and self.stream:read(READ_MAX, 0)
+    if not bytes or not self.conn:feed(bytes) then return nil end
+  end
 end
 
 --- Sends one piece of the message. Each write has its own bound.

@@ -266,7 +266,7 @@ end
 function Session:quit()
   local trouble
   if self:usable() then
-    self.pump.timeout, self.pump.deadline = { command = QUIT_SECONDS }, nil
+    self.pump.timeout = { command = math.min(QUIT_SECONDS, self.settings.timeout.command) }
     local reply, err = self.pump:ask("quit")
     if not reply then trouble = "QUIT: " .. err.message
     elseif not reply.good then trouble = string.format("QUIT: the server said %d %s", reply.code, reply.text)

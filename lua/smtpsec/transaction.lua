@@ -9,42 +9,6 @@ local errors = require "smtpsec.errors"
 
 local transaction = {}
 
--- ---- asking ---------------------------------------------------------------------------------------------------------
-
--- Gives one reply to whom it belongs.
-local function collect(self)
-  local reply, err = self.pump:reply()
-  if not reply then return nil, err end
-  local handler = self.waiting[reply.tag]
-  self.waiting[reply.tag] = nil
-  if handler then handler(reply) end
-  return true
-end
-
-local function collect_all(self)
-  while next(self.waiting) do
-    local ok, err = collect(self)
-    if not ok then return nil, err end
-  end
-  return true
-end
-
--- Queues a command whose reply goes to `handler`, and waits where the server takes no groups. A full queue is emptied by
--- reading replies.
-local function ask(self, handler, name, shown, ...)
-  local tag, err = self.pump:command(name, shown, ...)
-  while not tag and err == "full" do
-    local ok
-    ok, err = collect(self)
-    if not ok then return nil, err end
-    tag, err = self.pump:command(name, shown, ...)
-  end
-  if not tag then return nil, err end
-  self.waiting[tag] = handler
-  if self.pipelining then return true end
-  return collect_all(self)
-end
-
 -- ---- verdicts -------------------------------------------------------------------------------------------------------
 
 local function verdict(reply, address)
@@ -85,7 +49,44 @@ end
 -- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
 local function queue_id(text)
   return text:match "queued as ([%w%-%.]+)" or text:match "%f[%w]id=([%w%-%.]+)" or text:match "^Queued! ([%w%-%.]+)"
-    or text:match "^OK%s+([%w%.%-]+) %- gsmtp"
+    or text:match "([%w%.%-]+) %- gsmtp$"
+end
+
+-- ---- asking ---------------------------------------------------------------------------------------------------------
+
+-- Gives one reply to whom it belongs. 421 is the server's last word, whatever command it answers (RFC 5321 section 3.8).
+local function collect(self)
+  local reply, err = self.pump:reply()
+  if not reply then return nil, err end
+  if reply.code == 421 then return refuse(self, reply.stage, reply, "the server ends the session") end
+  local handler = self.waiting[reply.tag]
+  self.waiting[reply.tag] = nil
+  if handler then handler(reply) end
+  return true
+end
+
+local function collect_all(self)
+  while next(self.waiting) do
+    local ok, err = collect(self)
+    if not ok then return nil, err end
+  end
+  return true
+end
+
+-- Queues a command whose reply goes to `handler`, and waits where the server takes no groups. A full queue is emptied by
+-- reading replies.
+local function ask(self, handler, name, shown, ...)
+  local tag, err = self.pump:command(name, shown, ...)
+  while not tag and err == "full" do
+    local ok
+    ok, err = collect(self)
+    if not ok then return nil, err end
+    tag, err = self.pump:command(name, shown, ...)
+  end
+  if not tag then return nil, err end
+  self.waiting[tag] = handler
+  if self.pipelining then return true end
+  return collect_all(self)
 end
 
 -- ---- the steps ------------------------------------------------------------------------------------------------------
@@ -136,7 +137,10 @@ local function open(self)
   end
   ok, err = collect_all(self)
   if not ok then return nil, err end
-  if not self.mail.good then return refuse(self, "mail", self.mail, "the server refuses the sender") end
+  if not self.mail.good then
+    self.rejected = {} -- what was said of recipients without a sender says nothing about them
+    return refuse(self, "mail", self.mail, "the server refuses the sender")
+  end
   if #self.accepted == 0 then return all_refused(self) end
   if #self.rejected > 0 and self.session.settings.recipients == "all" then return some_refused(self) end
   if not eager then
@@ -148,12 +152,17 @@ local function open(self)
   return true
 end
 
--- A server that refuses a message before its end says why, and mostly hangs up: its words are worth more than "broken
--- pipe". They may already be there, or come within a second.
+-- A server that refuses a message before its end says why, and then mostly hangs up or reads no more: its words are worth
+-- more than "broken pipe". They were there before a write failed; or their beginning came with the 354, and their end
+-- comes within a second.
 local function early_reply(self, err)
-  if err.kind ~= "closed" and self.pump.failed then return nil, err end
-  self.pump.timeout = { data = 1, final = 1 }
-  local reply = self.pump:reply()
+  local reply
+  if self.pump.failed then
+    reply = self.pump:last_words()
+  else
+    self.pump.timeout = { data = 1, final = 1 }
+    reply = self.pump:reply()
+  end
   if reply and not reply.good then
     return refuse(self, "body", reply, "the server refused the message before its end")
   end
@@ -174,7 +183,10 @@ local function body(self)
   local next_chunk = self.message:chunks()
   while true do
     local chunk, problem = next_chunk()
-    if problem then return nil, problem end
+    if problem then
+      problem.stage = "body"
+      return nil, problem
+    end
     if not chunk then return true end
     self.bytes = self.bytes + #chunk
     local ok, err = self.pump:body(chunk)
@@ -190,7 +202,7 @@ local function verdicts(self, tag)
     local reply, err = self.pump:reply()
     if not reply then
       if self.session.conn:sent(tag) then return in_doubt(self, err) end
-      return nil, err
+      return early_reply(self, err)
     end
     replies[i] = reply
   end

@@ -97,7 +97,7 @@ describe("secret", function()
     refused(make { command = "echo hunter2; exit 3" }, "status 3")
     refused(make { command = "false" }, "status 1")
     refused(make { command = "true" }, "is empty")
-    refused(make { command = "yes hunter2" }, "the command failed")
+    refused(make { command = "yes hunter2" }, "status unknown")
   end)
 
   it("tidies what it fetched, if asked", function()

@@ -1,5 +1,5 @@
---- dns: a name server on loopback that knows a few names, in a process of its own, for programs that can be told which
--- server to ask (nginx's `resolver`).
+--- dns: a name server on loopback that knows a few names, in a process of its own, for programs that can be told
+-- which server to ask (nginx's `resolver`).
 local keeper = require "spec.support.keeper"
 local process = require "spec.support.process"
 

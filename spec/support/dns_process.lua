@@ -1,5 +1,5 @@
---- dns_process PORTFILE NAME=ADDRESS,…: the process of a name server; see dns.lua. RFC 1035: A records of the names,
--- no data for other types, no such name for others.
+--- dns_process PORTFILE NAME=ADDRESS,…: the process of a name server; see dns.lua. RFC 1035: A records of the
+-- names, no data for other types, no such name for others.
 local uv = require "luv"
 
 local names = {}

@@ -1,8 +1,8 @@
 --- peer: a TCP (or unix) server that plays a script, in a process of its own.
 --
 -- A script is data: a list of steps that every connection plays, or a list of such lists, one for each connection in
--- turn, the last one for all that follow. Connections are played side by side. When a script is over the connection is
--- closed. The steps:
+-- turn, the last one for all that follow. Connections are played side by side. When a script is over the connection
+-- is closed. The steps:
 --
 --     { send = "220 hi\r\n" }               all of it; `times = n` so often; `every = s` one byte each s seconds
 --     { expect = "EHLO" }                   reads a line that begins with this text; another one ends the connection

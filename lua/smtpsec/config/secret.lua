@@ -9,6 +9,7 @@
 -- Files fit systemd credentials (MAIL_PASS_FILE=%d/name in the unit) and secrets of Docker and Kubernetes
 -- (/run/secrets/name). Who else may read a file is not looked at: each of these sets modes of its own.
 
+local command = require "smtpsec.command"
 local environment = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
 
@@ -31,14 +32,10 @@ local function from_file(path, read)
   return (text:gsub("\r?\n$", ""))
 end
 
--- LuaJIT's close() does not tell how a command ended, so the shell says it on a line of its own.
-local function from_command(command)
-  local pipe, why = io.popen("(\n" .. command .. "\n)\nprintf '\\n%d' \"$?\"", "r")
-  if not pipe then return nil, why end
-  local text = pipe:read(MAX + 100) or ""
-  pipe:close()
-  local output, status = text:match("^(.*)\n(%d+)$")
-  if status ~= "0" then return nil, "the command failed" .. (status and " with status " .. status or "") end
+local function from_command(line)
+  local output, status = command.capture(line, MAX + 100)
+  if not output then return nil, status end
+  if status ~= "0" then return nil, "the command failed with status " .. status end
   return output:match("^[^\r\n]*")
 end
 

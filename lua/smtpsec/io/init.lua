@@ -26,8 +26,8 @@ end
 
 --- The driver to use.
 --
--- "auto" is nginx's cosockets inside nginx (where the phase has none, connecting says so), cqueues in a coroutine of a
--- running cqueues controller, else blocking sockets. "luv" is never chosen by itself.
+-- "auto" is nginx's cosockets inside nginx (where the phase has none, connecting says so), cqueues in a coroutine of
+-- a running cqueues controller, else blocking sockets. "luv" is never chosen by itself.
 --
 ---@param choice? string|table "auto" (also nil), "socket", "nginx", "cqueues", "luv", or a driver of your own
 ---@return table driver

@@ -78,6 +78,7 @@ end
 -- section 3.2).
 local function seal(self)
   local bytes = self.plain
+  if bytes == "" then return end
   self.plain = ""
   if not self.filter then return to_wire(self, bytes) end
   while bytes ~= "" do
@@ -160,7 +161,8 @@ end
 function Connection:advance(now)
   while not self.closed do
     if not self.act then
-      if unsent(self) > LOT then return flush(self, now) end
+      if unsent(self) > LOT then flush(self, now) end
+      if unsent(self) > LOT then return end
       self.act = self.session:next()
       if not self.act then return rest(self, now) end
       self.start = now + self.act.delay
@@ -228,7 +230,7 @@ end
 
 -- ---- waiting ------------------------------------------------------------------------------------------------------
 
---- What it waits for: "r", "w", "rw" or nil, of its socket.
+--- What of its socket it waits for: "r", "w", "rw", or "" for nothing.
 function Connection:wants()
   local reads = self.reading and self.session:buffered() < LOT
   -- Bytes that come before TLS begins, while a rule delays it, are the handshake's.

@@ -9,27 +9,6 @@ local core = require "smtpsec.core"
 
 local login = {}
 
-local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-local VALUE = {}
-for i = 1, #ALPHABET do VALUE[ALPHABET:byte(i)] = i - 1 end
-
--- Four characters to three bytes.
-local function group(a, b, c, d)
-  local bits = ((VALUE[a] * 64 + VALUE[b]) * 64 + VALUE[c]) * 64 + VALUE[d]
-  return string.char(math.floor(bits / 65536), math.floor(bits / 256) % 256, bits % 256)
-end
-
--- nil where it is not base64, strictly. Decoding what is encoded again must give the same, or bits were hidden in it.
-local function decode(text)
-  local digits, padding = text:match("^([%w+/]*)(=?=?)$")
-  if not digits or #text % 4 ~= 0 then return nil end
-  local all, bytes = digits .. ("A"):rep(#padding), {}
-  for i = 1, #all, 4 do bytes[#bytes + 1] = group(all:byte(i, i + 3)) end
-  local decoded = table.concat(bytes):sub(1, -1 - #padding)
-  return core.base64(decoded) == text and decoded or nil
-end
-
 local function outcome(users, user, password)
   return nil, { user = user, ok = users[user] ~= nil and users[user] == password }
 end
@@ -72,7 +51,7 @@ function login.start(mechanism, users)
   local make = MECHANISMS[mechanism:upper()]
   local step = make and make(users)
   return step and function(text)
-    local response = text and decode(text)
+    local response = text and core.base64_decode(text)
     if text and not response then return nil end
     local challenge, result = step(response)
     return challenge and core.base64(challenge), result

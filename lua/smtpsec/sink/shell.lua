@@ -1,5 +1,7 @@
 --- shell: what the sink needs of the operating system and plain Lua does not have: folders, and openssl.
 
+local command = require "smtpsec.command"
+
 local shell = {}
 
 --- One word of a shell command.
@@ -18,18 +20,15 @@ function shell.words(words)
   return table.concat(quoted, " ")
 end
 
---- Runs a command to its end. LuaJIT's close() does not tell how it ended, so the shell says it on a line of its own.
----@param command string
+--- Runs a command to its end.
+---@param line string
 ---@return string|nil output standard error included
 ---@return string|nil why one line, when it did not end with status 0
-function shell.run(command)
-  local pipe, why = io.popen("{ " .. command .. "\n} 2>&1 </dev/null; printf '\\n%d' $?")
-  if not pipe then return nil, why end
-  local output, status = pipe:read("*a"):match("^(.*)\n(%d+)$")
-  pipe:close()
+function shell.run(line)
+  local output, status = command.capture("{ " .. line .. "\n} 2>&1 </dev/null")
+  if not output then return nil, status end
   if status == "0" then return output end
-  local last = output and output:match("([^\n]+)\n*$")
-  return nil, last or "it failed with status " .. (status or "unknown")
+  return nil, output:match("([^\n]+)\n*$") or "it failed with status " .. status
 end
 
 --- Makes a folder that only this user can enter.

@@ -1,8 +1,8 @@
 --- Connecting a cosocket: the step that is bounded as a whole, and every address that is tried in it.
 --
 -- Names: nginx's own `resolver` where one is configured, as its users expect. But it gives out one address at random
--- per connect, so when that one fails, when there is no resolver, and for localhost, the system's resolver is asked (in
--- a thread of smtpsec.sock: the worker does not wait) and all its addresses are tried as RFC 8305 says.
+-- per connect, so when that one fails, when there is no resolver, and for localhost, the system's resolver is asked
+-- (in a thread of smtpsec.sock: the worker does not wait) and all its addresses are tried as RFC 8305 says.
 --
 -- @module smtpsec.io.nginx.dial
 
@@ -56,8 +56,8 @@ local function unresolved(err)
   return no_resolver(err) or err:find("could not be resolved", 1, true) ~= nil
 end
 
--- One attempt, in a light thread of its own: it is the race that ends in time. Returns which it was and what connect()
--- returned.
+-- One attempt, in a light thread of its own: it is the race that ends in time. Returns which it was and what
+-- connect() returned.
 local function attempt(tcp, index, host, port, options)
   dial.set_timeout(tcp, LONGEST_WAIT)
   if not port then return index, tcp:connect(host, options) end
@@ -81,10 +81,11 @@ local function wait_for_one(threads, seconds)
   return index, ok, err
 end
 
--- Connects to the first of `hosts` (as connect() takes them) that answers. Another is begun when one fails, and beside
--- the running ones after `delay` seconds. Returns the cosocket and its index, or nil and the list of the failures so
--- far, { index, text }. A name that cannot be resolved ends it: it could not the next time either. The light threads
--- that lose are killed before anything else yields: one that ended later would resume us in the middle of that.
+-- Connects to the first of `hosts` (as connect() takes them) that answers. Another is begun when one fails, and
+-- beside the running ones after `delay` seconds. Returns the cosocket and its index, or nil and the list of the
+-- failures so far, { index, text }. A name that cannot be resolved ends it: it could not the next time either. The
+-- light threads that lose are killed before anything else yields: one that ended later would resume us in the middle
+-- of that.
 local function race(hosts, port, pool, delay, deadline)
   local threads, sockets, failures = {}, {}, {}
   local begun, winner, hopeless = 0, nil, false
@@ -139,8 +140,8 @@ local function is_local(host)
   return host == "localhost" or host:find("%.localhost$") ~= nil
 end
 
--- The host's addresses as the system knows them, or nil, why, text. There is no event to wait for, so it asks again and
--- again, ever less often.
+-- The host's addresses as the system knows them, or nil, why, text. There is no event to wait for, so it asks again
+-- and again, ever less often.
 local function ask_system(host, deadline)
   if not has_sock then
     return nil, "dns", ("no resolver defined to resolve \"%s\": add a `resolver` to nginx.conf"):format(host)
