@@ -8,15 +8,13 @@ dns.__index = dns
 
 local program = debug.getinfo(1, "S").source:match("^@(.*)%.lua$") .. "_process.lua"
 local interpreter = rawget(_G, "jit") and "luajit" or "lua5.4"
-local count = 0
 
 --- Starts it; it answers when this returns.
 ---@param names table<string, string[]> name to IPv4 addresses; an empty list is never answered
 ---@return table server with `port`
 function dns.start(names)
-  count = count + 1
   local folder = keeper.own():new_folder("dns")
-  local self = setmetatable({ name = ("dns%d"):format(count) }, dns)
+  local self = setmetatable({ name = folder:match "[^/]+$" }, dns)
   local words = { "env", "--default-signal", interpreter, program, folder .. "/port" }
   for name, addresses in pairs(names) do
     words[#words + 1] = name .. "=" .. table.concat(addresses, ",")

@@ -5,6 +5,7 @@
 local busted = require "busted"
 local keeper = require "spec.support.keeper"
 require "spec.support.servers"
+pcall(require, "luv") -- it crashes when it is loaded a second time after the first copy was collected
 
 -- `make gcstress`: a collector that begins its next cycle as soon as one is over frees at once whatever is not held.
 if os.getenv "SMTPSEC_GC" == "stress" then

@@ -16,7 +16,6 @@ local nginx = {}
 nginx.__index = nginx
 
 local modules = "/usr/lib/nginx/modules/"
-local count = 0
 
 local template = [[
 %s
@@ -62,9 +61,8 @@ end
 --- configuration for each of its levels; the level of its log ("error" when not given); words before the command
 ---@return table server with `port` and `folder`
 function nginx.start(options)
-  count = count + 1
   local folder = keeper.own():new_folder("nginx")
-  local self = setmetatable({ name = ("nginx%d"):format(count), folder = folder, port = ports.take() }, nginx)
+  local self = setmetatable({ name = folder:match "[^/]+$", folder = folder, port = ports.take() }, nginx)
   local path, cpath = paths()
   local root = process.identity() == 0
   process.write(folder .. "/nginx.conf", template:format(

@@ -26,7 +26,6 @@ local peer = {}
 peer.__index = peer
 
 local program = debug.getinfo(1, "S").source:match("^@(.*)%.lua$") .. "_process.lua"
-local count = 0
 
 local function literal(value)
   if type(value) ~= "table" then
@@ -46,12 +45,11 @@ local interpreter = rawget(_G, "jit") and "luajit" or "lua5.4"
 ---@param options? { path: string?, host: string?, port: integer?, backlog: integer? } as of sock.listen
 ---@return table peer with `port`
 function peer.start(script, options)
-  count = count + 1
   if not (script[1] and script[1][1]) then
     script = { script }
   end
   local folder = keeper.own():new_folder("peer")
-  local self = setmetatable({ name = ("peer%d"):format(count), journal = folder .. "/journal" }, peer)
+  local self = setmetatable({ name = folder:match "[^/]+$", journal = folder .. "/journal" }, peer)
   process.write(folder .. "/script", "return " .. literal { script = script, options = options or {} })
   local words = { "env", "--default-signal", interpreter, program, folder .. "/script", self.journal }
   local preload = os.getenv "LD_PRELOAD" -- a sanitized smtpsec.sock needs its sanitizer
