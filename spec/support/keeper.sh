@@ -17,7 +17,7 @@ umask 022
 spawn() {
   name=$1
   shift
-  setsid "$@" </dev/null >"$folder/$name.out" 2>&1 &
+  (trap - HUP INT TERM PIPE; exec setsid "$@") </dev/null >"$folder/$name.out" 2>&1 &
   echo $! >"$folder/$name.new" && mv "$folder/$name.new" "$folder/$name.pid"
   names="$name $names"
 }

@@ -68,9 +68,9 @@ function nginx.start(options)
   process.write(folder .. "/nginx.conf", template:format(
     (root and "user root;\n" or "") .. (options.main or ""), modules, modules, options.log or "error", path, cpath,
     options.http or "", self.port, options.server or ""))
-  local words = { "env", "--default-signal" }
+  local words = { "env" }
   local preload = os.getenv "LD_PRELOAD" -- sanitized modules need their sanitizer
-  words[3] = preload and "LD_PRELOAD=" .. preload
+  words[2] = preload and "LD_PRELOAD=" .. preload
   for _, word in ipairs(options.words or {}) do
     words[#words + 1] = word
   end

@@ -51,10 +51,10 @@ function peer.start(script, options)
   local folder = keeper.own():new_folder("peer")
   local self = setmetatable({ name = folder:match "[^/]+$", journal = folder .. "/journal" }, peer)
   process.write(folder .. "/script", "return " .. literal { script = script, options = options or {} })
-  local words = { "env", "--default-signal", interpreter, program, folder .. "/script", self.journal }
+  local words = { "env", interpreter, program, folder .. "/script", self.journal }
   local preload = os.getenv "LD_PRELOAD" -- a sanitized smtpsec.sock needs its sanitizer
   if preload then
-    table.insert(words, 3, "LD_PRELOAD=" .. preload)
+    table.insert(words, 2, "LD_PRELOAD=" .. preload)
   end
   keeper.own():spawn(self.name, words)
   process.wait(function() return self:events()[1] end, 10)
