@@ -1,5 +1,5 @@
--- `make demo`: starts the test server with an authority of its own, runs examples/send.lua against it once with STARTTLS
--- and once with TLS from the first byte, and shows what arrived.
+-- `make demo`: starts the test server with an authority of its own, runs examples/send.lua against it once with
+-- STARTTLS and once with TLS from the first byte, and shows what arrived.
 local sink = require "smtpsec.sink"
 
 local PDF = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"

@@ -1,9 +1,10 @@
 -- Sends one mail with a Japanese subject and a PDF, and shows the proof.
 --
---   SMTP_URL=smtp://me%40example.com@smtp.example.com MAIL_PASS=… MAIL_TO=you@example.com lua examples/send.lua report.pdf
+--   SMTP_URL=smtp://me%40example.com@smtp.example.com MAIL_PASS=… MAIL_TO=you@example.com \
+--     lua examples/send.lua report.pdf
 --
--- Everything that is not said here comes from the environment or a .env file. CA_FILE: the certificate of a server's own
--- authority.
+-- Everything that is not said here comes from the environment or a .env file. CA_FILE: the certificate of a server's
+-- own authority.
 local smtpsec = require "smtpsec"
 
 local receipt, err = smtpsec.send({

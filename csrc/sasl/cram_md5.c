@@ -3,6 +3,7 @@
 #include "sasl/mechanism.h"
 
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -16,18 +17,26 @@ static void to_hex(char *to, const unsigned char *from, size_t n)
   }
 }
 
+/* False where OpenSSL refuses, as under FIPS rules; its errors are not left in the queue, which is the process's. */
+static bool hmac_md5(unsigned char digest[MD5_BYTES], const ss_credentials *who, const uint8_t *text,
+                     size_t n)
+{
+  unsigned length = 0;
+  bool done = who->password_length <= INT_MAX &&
+              HMAC(EVP_md5(), who->password, (int)who->password_length, text, n, digest, &length);
+  if (!done) ERR_clear_error();
+  return done && length == MD5_BYTES;
+}
+
 static ss_status step(const ss_credentials *who, int round, const uint8_t *challenge, size_t n,
                       ss_buf *response, bool *done, ss_error *e)
 {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
+  unsigned char digest[MD5_BYTES];
   char hex[2 * MD5_BYTES];
   (void)round;
   *done = true;
   if (n == 0) return ss_fail(e, SS_E_AUTH, "the server sent no challenge for CRAM-MD5");
-  if (who->password_length > INT_MAX ||
-      !HMAC(EVP_md5(), who->password, (int)who->password_length, challenge, n, digest, &length) ||
-      length != MD5_BYTES)
+  if (!hmac_md5(digest, who, challenge, n))
     return ss_fail(e, SS_E_AUTH, "OpenSSL does not compute HMAC-MD5 here");
   to_hex(hex, digest, MD5_BYTES);
   ss_wipe(digest, sizeof digest);

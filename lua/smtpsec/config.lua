@@ -23,8 +23,8 @@ local config = {}
 -- whole ("total") unless one is given.
 config.TIMEOUTS = { connect = 15, greeting = 30, tls = 15, command = 30, data = 60, final = 120 }
 
--- idle: shorter than servers keep a silent connection. A server that takes only so many mails on one connection says 421,
--- which renews it: max_messages is for those who know better.
+-- idle: shorter than servers keep a silent connection. A server that takes only so many mails on one connection
+-- says 421, which renews it: max_messages is for those who know better.
 local POOL = { size = 1, idle = 30 }
 
 local function filled(given, defaults)

@@ -97,6 +97,9 @@ local RULES = {
     hint = "use the server's submission port (587 or 465), or user = false if it needs no login" },
   { kind = "auth", match = "no mechanism",
     hint = "allow one of those in auth.mechanisms, or ask those who run the server for another" },
+  { kind = "policy", stage = "auth", mode = { "starttls", "implicit" },
+    hint = "the channel is encrypted, but the server did not have to prove its name: give tls.ca_file or tls.pins, so "
+      .. "that it can" },
   { kind = "policy", stage = "auth",
     hint = 'use tls = "starttls" or "implicit", so that the password travels encrypted to a server that has proved '
       .. 'its name' },

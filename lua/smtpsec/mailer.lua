@@ -1,5 +1,5 @@
---- mailer: what smtpsec.new returns. It holds the settings, the idle connections and the TLS session to resume, and makes
--- one call of the user into the right calls of message, session and transaction.
+--- mailer: what smtpsec.new returns. It holds the settings, the idle connections and the TLS session to resume, and
+-- makes one call of the user into the right calls of message, session and transaction.
 
 local config = require "smtpsec.config"
 local errors = require "smtpsec.errors"
@@ -36,16 +36,15 @@ local function deadline(self)
   return total and self.driver.now() + total
 end
 
--- A session that may carry mail: an idle one, or a new one. The TLS session won from the last connection is offered once.
+-- A session that may carry mail: an idle one, or a new one, to which the TLS session won last is offered. (One of
+-- TLS 1.3 is spent by that, one of TLS 1.2 is not.)
 local function acquire(self, ends, fresh)
   local one = not fresh and self.pool:take()
   if one then
     one.pump.deadline, one.timing = ends, {}
     return one
   end
-  local saved = self.saved
-  self.saved = nil
-  return session.open(self.settings, self.driver, { deadline = ends, saved = saved })
+  return session.open(self.settings, self.driver, { deadline = ends, saved = self.saved })
 end
 
 -- Gives a session back and remembers what lets the next connection resume TLS.
@@ -54,8 +53,8 @@ local function release(self, one)
   return self.pool:put(one)
 end
 
--- A reused connection may have died while it was idle, and the server may say so only when the next command reaches it. As
--- nothing was accepted then, one fresh connection is no second delivery.
+-- A reused connection may have died while it was idle, and the server may say so only when the next command reaches
+-- it. As nothing was accepted then, one fresh connection is no second delivery.
 local function died_idle(one, err)
   return one.reused and err.stage == "mail" and (err.kind == "closed" or err.code == 421)
 end
@@ -71,6 +70,7 @@ local function with_session(self, ends, work)
     if not one then return nil, err end
     result, err = work(one)
   end
+  if not result then err.tls = one.proof end
   return result, err, one
 end
 

@@ -1,8 +1,9 @@
 --- pool: idle sessions of one mailer, kept for the next mail.
 --
--- A session is taken out of the table before anything can yield, so that two requests of one nginx worker never speak on
--- one connection; it comes back only when nothing is unread, unwritten or unanswered on it. All sessions of a pool belong to
--- one mailer and so to one host, port, TLS policy and user: nothing else may ever be handed one of them.
+-- A session is taken out of the table before anything can yield, so that two requests of one nginx worker never
+-- speak on one connection; it comes back only when nothing is unread, unwritten or unanswered on it. All sessions
+-- of a pool belong to one mailer and so to one host, port, TLS policy and user: nothing else may ever be handed one
+-- of them.
 
 local pool = {}
 
@@ -11,8 +12,8 @@ Pool.__index = Pool
 
 --- Makes a pool.
 ---@param driver table
----@param limits { size: integer, idle: number, max_messages: integer? } sessions kept, seconds an idle one is kept, mails
---- that one connection may carry
+---@param limits { size: integer, idle: number, max_messages: integer? } sessions kept, seconds an idle one is kept,
+--- mails that one connection may carry
 function pool.new(driver, limits)
   return setmetatable({ driver = driver, limits = limits, idle = {} }, Pool)
 end

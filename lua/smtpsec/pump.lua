@@ -19,11 +19,14 @@ Pump.__index = Pump
 --- What a command is called as the stage of an error: by its verb, and `finish` by its method.
 local STAGES = {
   greeting = "greeting", EHLO = "ehlo", HELO = "ehlo", LHLO = "ehlo", STARTTLS = "starttls", AUTH = "auth",
-  MAIL = "mail", RCPT = "rcpt", DATA = "data", ["end"] = "final", FINISH = "final", RSET = "mail", NOOP = "mail", QUIT = "quit",
+  MAIL = "mail", RCPT = "rcpt", DATA = "data", ["end"] = "final", FINISH = "final", RSET = "mail", NOOP = "mail",
+  QUIT = "quit",
 }
 
 -- Engine phase -> which of the timeouts applies.
-local TIMEOUTS = { greeting = "greeting", command = "command", tls = "tls", data = "data", body = "data", final = "final" }
+local TIMEOUTS = {
+  greeting = "greeting", command = "command", tls = "tls", data = "data", body = "data", final = "final",
+}
 
 -- Engine status -> kind of error, and whether trying later can help.
 local KINDS = {
@@ -36,8 +39,8 @@ local KINDS = {
 --- Makes a pump.
 ---@param conn userdata engine connection
 ---@param stream table a driver's stream
----@param options { now: function, timeout: table, deadline: number?, on_event: function? } clock of the driver, bounds in
---- seconds, absolute end of the whole call
+---@param options { now: function, timeout: table, deadline: number?, on_event: function? } clock of the driver,
+--- bounds in seconds, absolute end of the whole call
 function pump.new(conn, stream, options)
   return setmetatable({
     conn = conn, stream = stream, now = options.now, timeout = options.timeout, deadline = options.deadline,
@@ -147,6 +150,7 @@ end
 ---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
 ---@return nil, table err when the connection cannot go on
 function Pump:event()
+  self.conn:output() -- lets go what may be sent: the phase is then that of the command whose reply is due
   local ends, words = bound(self)
   while true do
     local kind, verb, tag, code, enhanced, text = self.conn:next()

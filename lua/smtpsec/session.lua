@@ -39,7 +39,8 @@ local function connect(self, deadline)
   local started = driver.now()
   local seconds = settings.timeout.connect
   if deadline then seconds = math.min(seconds or math.huge, math.max(0, deadline - started)) end
-  local stream, why, text = driver.connect({ host = settings.host, port = settings.port, path = settings.path }, seconds)
+  local target = { host = settings.host, port = settings.port, path = settings.path }
+  local stream, why, text = driver.connect(target, seconds)
   if not stream then
     local kind = (why == "dns" or why == "timeout") and why or "connect"
     return nil, errors.new(kind, text, { stage = why == "dns" and "resolve" or "connect", temporary = true })
@@ -161,8 +162,8 @@ local STEPS = {
   none = { greeting, introduce, authenticate },
 }
 
--- Credentials that must not cross a channel like this one are refused before anything is sent; the engine would refuse
--- AUTH too, but only after the server has seen that there is a user.
+-- Credentials that must not cross a channel like this one are refused before anything is sent; the engine would
+-- refuse AUTH too, but only after the server has seen that there is a user.
 local function check_policy(settings)
   if settings.user and settings.tls.mode == "none" and not settings.auth.insecure_cleartext then
     return nil, errors.new("policy", 'a password would cross the network in clear: tls = "none"', { stage = "auth" })
@@ -202,6 +203,7 @@ local function run(self, mode, options)
     ok, err = step(self)
     if not ok then return nil, err end
   end
+  self.proof = tls.facts(self.conn, settings) or nil -- for errors, which may come when the connection is gone
   return self
 end
 
@@ -209,6 +211,7 @@ local function attempt(settings, driver, mode, options)
   local self = setmetatable({ settings = settings, driver = driver, timing = {}, notes = {}, mails = 0 }, Session)
   local ok, err = run(self, mode, options)
   if ok then return self end
+  if self.conn then err.tls = tls.facts(self.conn, settings) or nil end
   self:abandon()
   return nil, err
 end
@@ -216,7 +219,8 @@ end
 --- Opens a session.
 ---@param settings table what config.resolve made
 ---@param driver table a driver of smtpsec.io
----@param options? { deadline: number?, saved: userdata? } absolute end of the call by driver.now(), TLS session to resume
+---@param options? { deadline: number?, saved: userdata? } absolute end of the call by driver.now(),
+--- TLS session to resume
 ---@return table session | nil, table err
 function session.open(settings, driver, options)
   options = options or {}
@@ -225,8 +229,8 @@ function session.open(settings, driver, options)
   if not ok then return nil, err end
   local self
   self, err = attempt(settings, driver, mode, options)
-  -- RFC 7435: opportunistic means that TLS which does not work is like TLS which is not there, once, and only for mail
-  -- without credentials. It is told.
+  -- RFC 7435: opportunistic means that TLS which does not work is like TLS which is not there, once, and only for
+  -- mail without credentials. It is told.
   if not self and mode == "opportunistic" and err.stage == "tls" and not settings.user then
     local cause = err.message
     self, err = attempt(settings, driver, "none", options)
@@ -260,8 +264,8 @@ function Session:usable()
   return self.pump ~= nil and not self.pump.failed and self.conn:idle()
 end
 
---- Ends politely: QUIT and a short wait. Returns a sentence when the server was not polite; it means nothing for mail that
--- was accepted.
+--- Ends politely: QUIT and a short wait. Returns a sentence when the server was not polite; it means nothing for
+-- mail that was accepted.
 ---@return string? trouble
 function Session:quit()
   local trouble

@@ -1,5 +1,5 @@
---- tls: from the TLS options of a mailer to the engine's context, peer and sessions, and from the engine's facts to what
--- a receipt proves. How TLS works is the engine's business.
+--- tls: from the TLS options of a mailer to the engine's context, peer and sessions, and from the engine's facts to
+-- what a receipt proves. How TLS works is the engine's business.
 
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
@@ -10,8 +10,9 @@ local tls = {}
 local CONTEXT = { "ca_file", "ca_path", "crl_file", "cert", "key", "key_password", "min_version", "ciphers",
   "ciphersuites", "groups", "require_ocsp" }
 
--- Loading a trust store is the dearest thing in a short run, and a one-shot send in a web server would pay for it in every
--- request: contexts are kept for the life of the process, a handful of them. Changed files are seen after a restart.
+-- Loading a trust store is the dearest thing in a short run, and a one-shot send in a web server would pay for it
+-- in every request: contexts are kept for the life of the process, a handful of them. Changed files are seen after
+-- a restart.
 local KEPT = 16
 local contexts, order = {}, {}
 
@@ -47,7 +48,9 @@ function tls.context(options)
   local wanted, err = values(options)
   if not wanted then return nil, err end
   local context, status, text, reason = core.context(wanted)
-  if not context then return nil, errors.new(status == "memory" and "internal" or "config", text, { reason = reason }) end
+  if not context then
+    return nil, errors.new(status == "memory" and "internal" or "config", text, { reason = reason })
+  end
   if #order == KEPT then contexts[table.remove(order, 1)] = nil end
   contexts[key], order[#order + 1] = context, key
   return context, key

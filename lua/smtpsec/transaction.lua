@@ -1,9 +1,9 @@
---- transaction: one mail over a session (RFC 5321 section 3.3): MAIL, RCPT…, DATA, the message, and the truth about each
--- recipient.
+--- transaction: one mail over a session (RFC 5321 section 3.3): MAIL, RCPT…, DATA, the message, and the truth
+-- about each recipient.
 --
--- Only the final 2yz reply makes a mail accepted. Where the server takes commands in groups (RFC 2920), MAIL, RCPT and
--- DATA share a flight; else each waits for the one before. It never opens, reuses or closes connections; after an error
--- `session:usable()` tells whether the connection lives.
+-- Only the final 2yz reply makes a mail accepted. Where the server takes commands in groups (RFC 2920), MAIL, RCPT
+-- and DATA share a flight; else each waits for the one before. It never opens, reuses or closes connections; after
+-- an error `session:usable()` tells whether the connection lives.
 
 local errors = require "smtpsec.errors"
 
@@ -54,7 +54,8 @@ end
 
 -- ---- asking ---------------------------------------------------------------------------------------------------------
 
--- Gives one reply to whom it belongs. 421 is the server's last word, whatever command it answers (RFC 5321 section 3.8).
+-- Gives one reply to whom it belongs. 421 is the server's last word, whatever command it answers (RFC 5321 section
+-- 3.8).
 local function collect(self)
   local reply, err = self.pump:reply()
   if not reply then return nil, err end
@@ -73,8 +74,8 @@ local function collect_all(self)
   return true
 end
 
--- Queues a command whose reply goes to `handler`, and waits where the server takes no groups. A full queue is emptied by
--- reading replies.
+-- Queues a command whose reply goes to `handler`, and waits where the server takes no groups. A full queue is
+-- emptied by reading replies.
 local function ask(self, handler, name, shown, ...)
   local tag, err = self.pump:command(name, shown, ...)
   while not tag and err == "full" do
@@ -152,9 +153,9 @@ local function open(self)
   return true
 end
 
--- A server that refuses a message before its end says why, and then mostly hangs up or reads no more: its words are worth
--- more than "broken pipe". They were there before a write failed; or their beginning came with the 354, and their end
--- comes within a second.
+-- A server that refuses a message before its end says why, and then mostly hangs up or reads no more: its words are
+-- worth more than "broken pipe". They were there before a write failed; or their beginning came with the 354, and
+-- their end comes within a second.
 local function early_reply(self, err)
   local reply
   if self.pump.failed then
@@ -194,8 +195,8 @@ local function body(self)
   end
 end
 
--- The replies to the end of the message: LMTP has one for each accepted recipient, in their order (RFC 2033 section 4.2),
--- SMTP one for all of them.
+-- The replies to the end of the message: LMTP has one for each accepted recipient, in their order (RFC 2033 section
+-- 4.2), SMTP one for all of them.
 local function verdicts(self, tag)
   local due, replies = self.session.settings.lmtp and #self.accepted or 1, {}
   for i = 1, due do

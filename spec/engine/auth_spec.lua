@@ -1,5 +1,5 @@
 -- AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN and CRAM-MD5 (RFC 2195): what is said, what a hostile server may try,
--- and where a password never goes (THREATS A 8, C 28, 35, 36, 38, D 45).
+-- and where a password never goes.
 local core = require "smtpsec.core"
 local script = require "spec.support.script"
 local new_ends = require "spec.support.tls_ends".new
@@ -337,6 +337,24 @@ describe("AUTH", function()
       local conn = secured()
       assert.equal("pkix", conn:tls().authenticated)
       assert.is_true(may(conn))
+    end)
+
+    it("is for one exchange at a time in TLS, too: nothing is answered before it was sent", function()
+      local result = script.play {
+        options = ends:options "implicit", client = { "event", "event", { "ehlo", "client.test" } },
+        peer = { { tls = ends.server }, { reply = "220 mail.test\r\n" },
+          { expect = "EHLO client.test\r\n", reply = script.reply(250, "mail.test\n" .. offers) } },
+      }
+      local conn, filter = result.conn, result.peer.filter
+      conn:auth("LOGIN", "user", "secret")
+      result.peer.steps = { { expect = "AUTH LOGIN\r\n" } }
+      result.peer.at = 1
+      result.peer:receive(script.drain(conn))
+      filter:write "334 \r\n334 \r\n235 ok\r\n"
+      conn:feed(filter:output())
+      local kind, status, text = conn:next()
+      assert.is_nil(kind)
+      assert.same({ "protocol", "the server answered AUTH before it was sent" }, { status, text })
     end)
 
     it("is not for TLS with a server that was not verified, unless told so", function()

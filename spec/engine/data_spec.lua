@@ -1,5 +1,5 @@
 -- A message on its way through DATA: CR and LF only as CRLF, dots doubled, one end, wherever the caller cut its pieces
--- (RFC 5321 sections 2.3.8 and 4.5.2; THREATS E 54, 55, 56).
+-- (RFC 5321 sections 2.3.8 and 4.5.2).
 local script = require "spec.support.script"
 
 -- What must come out, said in another way than the engine says it.

@@ -1,6 +1,5 @@
--- Addresses and names that go into commands: one strict grammar (RFC 5321 section 4.1.2, RFC 6531 section 3.3; THREATS
--- D 40 to 44, 49, 51, 53). What is refused is refused by core.mailbox and by the commands themselves, and nothing is
--- queued.
+-- Addresses and names that go into commands: one strict grammar (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+-- What is refused is refused by core.mailbox and by the commands themselves, and nothing is queued.
 local core = require "smtpsec.core"
 local script = require "spec.support.script"
 

@@ -1,5 +1,5 @@
 -- The parameters of MAIL: typed options, sent as far as the server offers them, and never text of a caller (RFC 1870,
--- RFC 6152, RFC 6531; THREATS D 43, 51, E 57, 58).
+-- RFC 6152, RFC 6531).
 local script = require "spec.support.script"
 
 describe("the parameter", function()

@@ -1,4 +1,4 @@
--- A peer's bytes made fit for a log or a terminal (THREATS F 69).
+-- A peer's bytes made fit for a log or a terminal.
 local core = require "smtpsec.core"
 
 describe("printable text", function()

@@ -1,4 +1,4 @@
--- Groups of commands and whose reply is whose (RFC 2920 section 3.1; THREATS F 65, 66).
+-- Groups of commands and whose reply is whose (RFC 2920 section 3.1).
 local script = require "spec.support.script"
 
 local mail, rcpt, data = { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "data" }
@@ -177,6 +177,92 @@ describe("a group of commands", function()
   end)
 end)
 
+-- RFC 2033 section 4.2: the end of a message has a reply for each recipient that was accepted.
+describe("an LMTP server", function()
+  local group = MAIL .. RCPT .. RCPT .. RCPT .. "DATA\r\n"
+
+  local function session(verdicts, more, ...)
+    return {
+      client = function(self)
+        self:event()
+        self:ask("lhlo", "client.test")
+        for _, command in ipairs { mail, rcpt, rcpt, rcpt, data } do
+          self:queue(command[1], command[2])
+        end
+        for _ = 1, 5 do
+          self:event()
+        end
+        self:body "text"
+        more(self, self:queue "finish")
+      end,
+      peer = {
+        { reply = "220 mail.test\r\n" },
+        { expect = "LHLO client.test\r\n", reply = "250-mail.test\r\n250 PIPELINING\r\n" },
+        { expect = group, reply = ok .. ok .. "550 no\r\n" .. ok .. "354 go\r\n" },
+        { expect = "text\r\n.\r\n", reply = verdicts }, ...
+      },
+    }
+  end
+
+  it("gives a verdict for each recipient that it accepted", function()
+    local result = script.everywhere(session("250 kept\r\n452 4.2.2 full\r\n", function(self, tag)
+      for _, expected in ipairs { 250, 452 } do
+        assert.equal("end", self.conn:waiting())
+        assert.equal("final", self.conn:phase())
+        assert.is_false(self.conn:idle())
+        local verb, code, _, _, answered = self:event()
+        assert.same({ "end", expected, tag }, { verb, code, answered })
+      end
+      assert.is_true(self.conn:idle())
+      self:ask(mail[1], mail[2])
+    end, { expect = MAIL, reply = ok }))
+    assert.is_nil(result.failure)
+    assert.same({ "end 250 kept", "end 452 [4.2.2] full", "MAIL 250 ok" }, last_events(result, 3))
+  end)
+
+  it("may be given the next transaction behind a message", function()
+    local result = script.everywhere(session("250 one\r\n", function(self)
+      self:queue(mail[1], mail[2])
+      for _, expected in ipairs { "end", "end", "MAIL" } do
+        assert.equal(expected, (self:event()))
+      end
+    end, { expect = MAIL, reply = "250 two\r\n" .. ok }))
+    assert.is_nil(result.failure)
+  end)
+
+  it("may not say more than that", function()
+    local result = script.everywhere(session(ok .. ok .. ok, function(self)
+      self:event()
+      self:event()
+    end))
+    assert.same({ "protocol", "the server sent a reply (250) that no command asked for" },
+      { result.failure.status, result.failure.text })
+  end)
+
+  it("is waited for where a verdict is missing", function()
+    local result = script.everywhere(session("250 one\r\n", function(self)
+      self:event()
+      self:event()
+    end))
+    assert.equal("stalled", result.failure.status)
+    assert.equal("end", result.conn:waiting())
+  end)
+
+  it("may take its leave instead of a verdict", function()
+    for verdicts, events in pairs {
+      ["250 one\r\n421 bye\r\n"] = { "end 250 one", "end 421 bye" }, ["421 bye\r\n"] = { "end 421 bye" },
+    } do
+      local result = script.everywhere(session(verdicts, function(self)
+        for _ = 1, 3 do
+          self:event()
+        end
+      end))
+      assert.same(events, last_events(result, #events))
+      assert.equal("closed", result.failure.status)
+    end
+  end)
+end)
+
 describe("a server that", function()
   local function after_ehlo(turns, ...)
     return script.everywhere { client = client((table.unpack or unpack)(turns)), peer = peer("PIPELINING", ...) }
@@ -239,6 +325,14 @@ describe("a server that", function()
     assert.is_nil(result.failure)
   end)
 
+  it("refuses RSET is not believed to have kept the recipients for the next message", function()
+    local result = after_ehlo({ { mail, rcpt, { "rset" }, mail, rcpt, data }, "event" },
+      { expect = MAIL .. RCPT .. "RSET\r\n" .. MAIL .. RCPT .. "DATA\r\n",
+        reply = ok .. ok .. "500 no\r\n" .. ok .. "550 no\r\n354 go\r\n" },
+      { expect = ".\r\n", reply = "554 no\r\n" })
+    assert.is_nil(result.failure)
+  end)
+
   it("does not count the recipients of the transaction before", function()
     local result = after_ehlo({ { mail, rcpt, data }, { body = "one" }, { { "finish" }, mail, rcpt, data }, "event" },
       { expect = MAIL .. RCPT .. "DATA\r\n", reply = ok .. ok .. "354 go\r\n" },
@@ -294,17 +388,19 @@ describe("a server that", function()
   end)
 
   it("answers before the command was written violates the protocol", function()
-    local conn = script.ready()
-    conn:mail "a@client.test"
-    conn:rcpt "b@mail.test"
-    assert.equal(MAIL .. RCPT, conn:output())
-    conn:consumed(#MAIL + #RCPT - 1)
-    conn:feed(ok .. ok)
-    assert.equal("reply", (conn:next()))
-    local kind, status, text = conn:next()
-    assert.is_nil(kind)
-    assert.equal("protocol", status)
-    assert.equal("the server answered RCPT before it was sent", text)
+    for _, reply in ipairs { "250 ok\r\n", "550 no\r\n" } do
+      local conn = script.ready()
+      conn:mail "a@client.test"
+      conn:rcpt "b@mail.test"
+      assert.equal(MAIL .. RCPT, conn:output())
+      conn:consumed(#MAIL + #RCPT - 1)
+      conn:feed(ok .. reply)
+      assert.equal("reply", (conn:next()))
+      local kind, status, text = conn:next()
+      assert.is_nil(kind)
+      assert.equal("protocol", status)
+      assert.equal("the server answered RCPT before it was sent", text)
+    end
   end)
 
   it("refuses a message in its middle is heard, and then it is over", function()

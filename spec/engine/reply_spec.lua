@@ -1,5 +1,5 @@
--- Replies out of bytes that a hostile server chooses (RFC 5321 section 4.2; THREATS F 60 to 62). Each refusal stands
--- beside the nearest thing that is accepted, and every byte string is read at every cut.
+-- Replies out of bytes that a hostile server chooses (RFC 5321 section 4.2). Each refusal stands beside
+-- the nearest thing that is accepted, and every byte string is read at every cut.
 local script = require "spec.support.script"
 local core = require "smtpsec.core"
 

@@ -1,4 +1,4 @@
--- UTF-8 as RFC 3629 has it: every character once, and nothing else (THREATS D 42, 51).
+-- UTF-8 as RFC 3629 has it: every character once, and nothing else.
 local core = require "smtpsec.core"
 
 -- The encoding of a code point, in as many bytes as asked for, also where that is not allowed.

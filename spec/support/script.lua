@@ -247,13 +247,14 @@ end
 -- Feeds a piece of what the peer sent. False when there is none.
 function Play:read()
   self:mark_flight()
-  local pending, cut = self.peer.pending, self.how.cut
-  if pending == "" then
-    local news = self.peer.closed and not self.told
-    self.told = self.peer.closed
+  local pending, cut, upto = self.peer.pending, self.how.cut, self.how.upto or math.huge
+  if pending == "" or self.fed >= upto then
+    local closed = self.peer.closed or self.fed >= upto
+    local news = closed and not self.told
+    self.told = closed
     return news and (self.conn:feed("") or true)
   end
-  local n = math.min(#pending, self.how.size or FEED_MAX)
+  local n = math.min(#pending, self.how.size or FEED_MAX, upto - self.fed)
   if cut and self.fed < cut then
     n = math.min(n, cut - self.fed)
   end
@@ -291,8 +292,8 @@ end
 
 --- Plays a session once.
 ---@param session table
----@param how table|nil bytes fed at once (`size`), offset where the peer's stream is cut in two (`cut`), bytes written
---- at once (`drain`), reading between writes (`duplex`); without them everything moves whole
+---@param how table|nil bytes fed at once (`size`), offset where the peer's stream is cut in two (`cut`) or ends
+--- (`upto`), bytes written at once (`drain`), reading between writes (`duplex`); without them everything moves whole
 ---@return table result wire, flights, events, failure, peer_ended, steps_left; conn and peer, to go on with; fed, how
 --- many bytes the peer sent
 function script.play(session, how)

@@ -3,8 +3,8 @@
 --     local seen = talk.send({ talk.hello "PIPELINING", talk.mail(), talk.bye() }, { tls = "none" })
 --     seen.receipt, seen.err, seen.peer (its one connection), seen.connections (all of them), seen.seconds
 --
--- A script is written as it is spoken: "C: EHLO" expects a line that begins so, "S: 250 ok" says one; tables are steps of
--- spec/support/peer.lua; lists of all these are played in order.
+-- A script is written as it is spoken: "C: EHLO" expects a line that begins so, "S: 250 ok" says one; tables are steps
+-- of spec/support/peer.lua; lists of all these are played in order.
 local keeper = require "spec.support.keeper"
 local new_pki = require "spec.support.pki".new
 local peer = require "spec.support.peer"
@@ -18,7 +18,7 @@ local talk = {}
 --- Credentials that stand in no script and no message: wherever they appear, they were sent.
 talk.USER, talk.PASSWORD = "some.one@login.test", "kein-Wort-4711"
 
--- ---- scripts --------------------------------------------------------------------------------------------------------
+-- ---- scripts -----------------------------------------------------------------------------------------------------
 
 --- The greeting, EHLO, and the reply to it.
 ---@param ... string what is offered
@@ -53,12 +53,22 @@ function talk.tls(leaf, settings)
   return { tls = step }
 end
 
+--- MAIL, RCPT and DATA, one by one and each accepted, as far as the message.
+function talk.begin()
+  return { "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go" }
+end
+
+--- The same in one flight.
+function talk.begin_group()
+  return { "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go" }
+end
+
+--- The message, to its end.
+talk.END = { upto = "\r\n.\r\n" }
+
 --- A mail to one recipient, taken.
 function talk.mail()
-  return {
-    "C: MAIL FROM:", "S: 250 2.1.0 ok", "C: RCPT TO:", "S: 250 2.1.5 ok", "C: DATA", "S: 354 go on",
-    { upto = "\r\n.\r\n" }, "S: 250 2.0.0 Ok: queued as 4XyZ",
-  }
+  return { talk.begin(), talk.END, "S: 250 2.0.0 Ok: queued as 4XyZ" }
 end
 
 --- QUIT and its reply.
@@ -88,7 +98,7 @@ function talk.listen(...)
   return peer.start(scripts)
 end
 
--- ---- mails ----------------------------------------------------------------------------------------------------------
+-- ---- mails -------------------------------------------------------------------------------------------------------
 
 local function filled(given, defaults)
   local all = {}
@@ -161,7 +171,7 @@ function talk.verify(script, options)
   end)
 end
 
--- ---- what must hold -------------------------------------------------------------------------------------------------
+-- ---- what must hold ----------------------------------------------------------------------------------------------
 
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -245,10 +255,10 @@ function talk.nobody_came(server)
   luassert.equal(1, #server:stop())
 end
 
--- ---- certificates ---------------------------------------------------------------------------------------------------
+-- ---- certificates ------------------------------------------------------------------------------------------------
 
---- A PKI in a folder that goes away at the end, with the authority "root" and the certificate `good` of a server that is
--- called mail.test and lives at 127.0.0.1; and the TLS options that trust it.
+--- A PKI in a folder that goes away at the end, with the authority "root" and the certificate `good` of a server that
+-- is called mail.test and lives at 127.0.0.1; and the TLS options that trust it.
 ---@param mode string of TLS
 ---@return table pki, table good, table options fields of the option "tls"
 function talk.pki(mode)

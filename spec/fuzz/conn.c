@@ -1,0 +1,434 @@
+/* conn: the whole connection between a hostile server and a caller without sense.
+ *
+ * The input is a mode and then operations, a letter each (`operations`): what the server says, what the caller asks for,
+ * how the bytes move. Whatever they are, the promises of csrc/smtpsec.h must hold: what leaves is well-formed, nothing
+ * leaves before TLS that must not, a mistake of the caller changes nothing, and an error stays.
+ *
+ * With SS_FUZZ_TLS the server speaks TLS from the first byte, with the certificate in the folder that SS_FUZZ_PKI names,
+ * and what the input says goes through its filter. */
+#include "smtpsec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(condition) ((condition) ? (void)0 : abort())
+
+#ifdef SS_FUZZ_TLS
+enum { IN_TLS = 1 };
+#else
+enum { IN_TLS = 0 };
+#endif
+
+typedef struct {
+  const uint8_t *data; /* what is left of the input */
+  size_t left;
+  ss_tls_mode mode;
+  ss_conn *conn;
+  ss_tls *server; /* NULL: what the input says goes to the connection as it is */
+  ss_buf wire;    /* what the caller said, as a server hears it */
+  ss_status fault;
+  uint32_t last_tag;
+} world;
+
+/* ---- what the input says -------------------------------------------------------------------------------------- */
+
+static uint8_t byte(world *w)
+{
+  if (!w->left) return 0;
+  w->left--;
+  return *w->data++;
+}
+
+/* A length, then as many bytes, as far as there are any. On the heap and exact, so that a byte too far is noticed. */
+static char *bytes(world *w, size_t *n)
+{
+  *n = byte(w);
+  if (*n > w->left) *n = w->left;
+  char *copy = malloc(*n + 1);
+  if (!copy) abort();
+  memcpy(copy, w->data, *n);
+  copy[*n] = '\0';
+  w->data += *n;
+  w->left -= *n;
+  return copy;
+}
+
+/* ---- what must hold ------------------------------------------------------------------------------------------- */
+
+static void check_error(world *w, ss_status status, const ss_error *e)
+{
+  REQUIRE(status < SS_AGAIN && e->status == status && e->text[0]);
+  for (const char *p = e->text; *p; p++)
+    REQUIRE((unsigned char)*p >= 0x20 && *p != 0x7f);
+  REQUIRE(strlen(e->text) < sizeof e->text && strlen(e->reason) < sizeof e->reason);
+  REQUIRE(!w->fault || status == w->fault);
+  bool fatal = status <= SS_E_PROTOCOL;
+  REQUIRE(ss_conn_failed(w->conn) == (fatal || w->fault));
+  if (fatal) w->fault = status;
+}
+
+static size_t unwritten(world *w)
+{
+  ss_error e;
+  const uint8_t *p;
+  size_t n;
+  ss_status status = ss_conn_output(w->conn, &p, &n, &e);
+  if (status != SS_OK) check_error(w, status, &e);
+  REQUIRE(n == 0 || p);
+  return n;
+}
+
+static void check_state(world *w)
+{
+  ss_keyword k;
+  size_t n;
+  REQUIRE(ss_phase_name(ss_conn_phase(w->conn)));
+  REQUIRE(ss_conn_waiting(w->conn) <= SS_VERBS);
+  REQUIRE(!w->fault || ss_conn_failed(w->conn));
+  if (ss_conn_is_idle(w->conn))
+    REQUIRE(ss_conn_waiting(w->conn) == SS_VERBS && unwritten(w) == 0 && !w->fault);
+  REQUIRE(!ss_conn_is_verified(w->conn) || ss_conn_tls(w->conn));
+  for (size_t position = 0; ss_caps_next(ss_conn_caps(w->conn), &position, &k);)
+    REQUIRE(k.name_length > 0);
+  ss_caps_server(ss_conn_caps(w->conn), &n);
+}
+
+/* A mistake changes nothing; a success queues one command, which is not sent yet. */
+static void check_command(world *w, int64_t result, const ss_error *e, size_t before)
+{
+  if (result > 0) {
+    REQUIRE(!w->fault && result != w->last_tag);
+    w->last_tag = (uint32_t)result;
+    REQUIRE(!ss_conn_sent(w->conn, w->last_tag));
+    return;
+  }
+  check_error(w, (ss_status)result, e);
+  REQUIRE(unwritten(w) == before || w->fault);
+}
+
+/* CR and LF only as CRLF, no NUL; and before TLS nothing that must not leave in clear. */
+static void check_wire(const world *w)
+{
+  const uint8_t *p = ss_buf_data(&w->wire);
+  size_t n = ss_buf_len(&w->wire);
+  for (size_t i = 0; i < n; i++) {
+    REQUIRE(p[i] != '\0');
+    REQUIRE(p[i] != '\n' || (i > 0 && p[i - 1] == '\r'));
+    REQUIRE(p[i] != '\r' || i + 1 == n || p[i + 1] == '\n');
+    if (!IN_TLS && w->mode == SS_TLS_STARTTLS && i + 5 < n && (i == 0 || p[i - 1] == '\n'))
+      REQUIRE(memcmp(p + i, "MAIL ", 5) != 0 && memcmp(p + i, "AUTH ", 5) != 0);
+  }
+}
+
+/* ---- the bytes move ------------------------------------------------------------------------------------------- */
+
+static void feed(world *w, const void *p, size_t n)
+{
+  ss_error e;
+  ss_status status = ss_conn_feed(w->conn, p, n, &e);
+  if (status != SS_OK) check_error(w, status, &e);
+}
+
+static void hear(world *w, const uint8_t *p, size_t n)
+{
+  if (w->server) {
+    ss_tls_feed(w->server, p, n);
+    ss_tls_handshake(w->server);
+    while (ss_tls_read(w->server, &w->wire) == SS_OK) {
+    }
+  } else if (!ss_conn_tls(w->conn)) {
+    REQUIRE(ss_buf_append(&w->wire, p, n) == SS_OK);
+  }
+}
+
+/* Up to n bytes of the client's output go to the server. */
+static size_t write_some(world *w, size_t n)
+{
+  ss_error e;
+  const uint8_t *p;
+  size_t lent;
+  ss_conn_output(w->conn, &p, &lent, &e);
+  if (n > lent) n = lent;
+  if (n) hear(w, p, n);
+  ss_conn_consumed(w->conn, n);
+  return n;
+}
+
+/* Up to n bytes of the server's TLS go to the client. */
+static size_t read_some(world *w, size_t n)
+{
+  size_t lent;
+  if (!w->server) return 0;
+  const uint8_t *p = ss_tls_output(w->server, &lent);
+  if (n > lent) n = lent;
+  if (n > SS_FEED_MAX) n = SS_FEED_MAX;
+  if (n) feed(w, p, n);
+  ss_tls_consumed(w->server, n);
+  return n;
+}
+
+static bool next(world *w)
+{
+  ss_error e;
+  ss_event event;
+  ss_status status = ss_conn_next(w->conn, &event, &e);
+  if (status == SS_AGAIN) return false;
+  if (status != SS_OK) {
+    check_error(w, status, &e);
+    REQUIRE(status <= SS_E_PROTOCOL);
+    return false;
+  }
+  REQUIRE(!w->fault);
+  if (event.type == SS_EVENT_SECURED) return true;
+  const ss_reply *r = &event.reply;
+  REQUIRE(event.verb <= SS_VERBS && r->code >= 200 && r->code <= 559 && r->length <= SS_REPLY_TOTAL);
+  REQUIRE(!memchr(r->text, '\0', r->length) && !memchr(r->text, '\r', r->length));
+  REQUIRE(ss_conn_sent(w->conn, event.tag));
+  return true;
+}
+
+static void crank(world *w)
+{
+  for (int i = 0; i < 1000; i++)
+    if (!next(w) && !write_some(w, SIZE_MAX) && !read_some(w, SIZE_MAX)) return;
+}
+
+/* ---- operations ----------------------------------------------------------------------------------------------- */
+
+static void op_say(world *w)
+{
+  size_t n, taken;
+  char *p = bytes(w, &n);
+  if (!w->server)
+    feed(w, p, n); /* no bytes: the end of the stream */
+  else if (n)
+    ss_tls_write(w->server, p, n, &taken);
+  free(p);
+}
+
+static void op_inject(world *w)
+{
+  size_t n;
+  char *p = bytes(w, &n);
+  feed(w, p, n);
+  free(p);
+}
+
+static void op_end_of_stream(world *w)
+{
+  feed(w, "", 0);
+}
+
+static void op_next(world *w)
+{
+  next(w);
+}
+
+static void op_crank(world *w)
+{
+  crank(w);
+}
+
+static void op_write(world *w)
+{
+  write_some(w, byte(w));
+}
+
+static void op_read(world *w)
+{
+  read_some(w, byte(w));
+}
+
+static void greet(world *w, const char *name, size_t n)
+{
+  static const ss_verb verbs[] = {SS_EHLO, SS_HELO, SS_LHLO};
+  ss_error e;
+  size_t before = unwritten(w);
+  check_command(w, ss_conn_greet(w->conn, verbs[byte(w) % 3], name, n, &e), &e, before);
+}
+
+static void op_greet(world *w)
+{
+  greet(w, "client.test", strlen("client.test"));
+}
+
+static void op_greet_any(world *w)
+{
+  size_t n;
+  char *name = bytes(w, &n);
+  greet(w, name, n);
+  free(name);
+}
+
+static void op_auth(world *w)
+{
+  static const char *const names[] = {"PLAIN", "LOGIN", "CRAM-MD5", "plain", "NONE"};
+  ss_error e;
+  size_t n, before = unwritten(w);
+  const char *name = names[byte(w) % 5];
+  char *password = bytes(w, &n);
+  ss_credentials who = {"user", password, 4, n};
+  check_command(w, ss_conn_auth(w->conn, name, &who, &e), &e, before);
+  free(password);
+}
+
+static void op_mail(world *w)
+{
+  ss_error e;
+  size_t n, before = unwritten(w);
+  uint8_t flags = byte(w);
+  ss_mail_options o = {.size = (uint64_t)(flags >> 2) << 3, .body_8bit = flags & 1, .smtputf8 = flags & 2};
+  char *mailbox = bytes(w, &n);
+  check_command(w, ss_conn_mail(w->conn, n ? mailbox : "a@client.test", n ? n : 13, &o, &e), &e, before);
+  free(mailbox);
+}
+
+static void op_rcpt(world *w)
+{
+  ss_error e;
+  size_t n, before = unwritten(w);
+  char *mailbox = bytes(w, &n);
+  check_command(w, ss_conn_rcpt(w->conn, n ? mailbox : "b@mail.test", n ? n : 11, &e), &e, before);
+  free(mailbox);
+}
+
+static void simple(world *w, ss_verb verb)
+{
+  ss_error e;
+  size_t before = unwritten(w);
+  check_command(w, ss_conn_simple(w->conn, verb, &e), &e, before);
+}
+
+static void op_starttls(world *w)
+{
+  simple(w, SS_STARTTLS);
+}
+
+static void op_data(world *w)
+{
+  simple(w, SS_DATA);
+}
+
+static void op_rset(world *w)
+{
+  simple(w, SS_RSET);
+}
+
+static void op_noop(world *w)
+{
+  simple(w, SS_NOOP);
+}
+
+static void op_quit(world *w)
+{
+  simple(w, SS_QUIT);
+}
+
+static void op_body(world *w)
+{
+  ss_error e;
+  size_t n;
+  char *text = bytes(w, &n);
+  ss_status status = ss_conn_body(w->conn, text, n, &e);
+  if (status != SS_OK) check_error(w, status, &e);
+  free(text);
+}
+
+static void op_long_body(world *w)
+{
+  ss_error e;
+  size_t n = 1 + (size_t)byte(w) * 1031;
+  char *text = malloc(n);
+  if (!text) abort();
+  for (size_t i = 0; i < n; i++)
+    text[i] = ".x\r\n."[i % 5];
+  ss_status status = ss_conn_body(w->conn, text, n, &e);
+  if (status != SS_OK) check_error(w, status, &e);
+  free(text);
+}
+
+static void op_end(world *w)
+{
+  ss_error e;
+  size_t before = unwritten(w);
+  check_command(w, ss_conn_end(w->conn, &e), &e, before);
+}
+
+static void op_close_notify(world *w)
+{
+  ss_conn_close_notify(w->conn);
+}
+
+static void (*const operations[])(world *) = {
+    ['f'] = op_say,          ['i'] = op_inject,   ['e'] = op_end_of_stream, ['n'] = op_next,
+    ['z'] = op_crank,        ['w'] = op_write,    ['r'] = op_read,          ['E'] = op_greet,
+    ['H'] = op_greet_any,    ['S'] = op_starttls, ['A'] = op_auth,          ['M'] = op_mail,
+    ['R'] = op_rcpt,         ['D'] = op_data,     ['b'] = op_body,          ['B'] = op_long_body,
+    ['.'] = op_end,          ['X'] = op_rset,     ['N'] = op_noop,          ['Q'] = op_quit,
+    ['c'] = op_close_notify,
+};
+
+/* ---- the run -------------------------------------------------------------------------------------------------- */
+
+static ss_tls_context *context(ss_tls_role role)
+{
+  static char paths[2][512];
+  ss_error e;
+  ss_tls_settings settings = {.role = role};
+  const char *pki = getenv("SS_FUZZ_PKI");
+  if (pki && role == SS_TLS_CLIENT) {
+    snprintf(paths[0], sizeof paths[0], "%s/ca.pem", pki);
+    settings.ca_file = paths[0];
+  } else if (pki) {
+    snprintf(paths[1], sizeof paths[1], "%s/server.pem", pki);
+    settings.cert = paths[1];
+  }
+  ss_tls_context *c = ss_tls_context_new(&settings, &e);
+  if (c) return c;
+  fprintf(stderr, "%s\n", e.text);
+  abort();
+}
+
+static void begin(world *w, uint8_t choice)
+{
+  static ss_tls_context *client, *server;
+  static const ss_tls_mode modes[] = {SS_TLS_NONE, SS_TLS_STARTTLS, SS_TLS_OPPORTUNISTIC, SS_TLS_NONE};
+  ss_error e;
+  if (!client) client = context(SS_TLS_CLIENT);
+  w->mode = IN_TLS ? SS_TLS_IMPLICIT : modes[choice & 3];
+  ss_conn_options options = {.mode = w->mode,
+                             .context = w->mode == SS_TLS_NONE ? NULL : client,
+                             .peer = {.name = "mail.test", .optional = choice & 4},
+                             .insecure_cleartext = choice & 8};
+  ss_buf_init(&w->wire, SIZE_MAX / 4);
+  w->conn = ss_conn_new(&options, &e);
+  REQUIRE(w->conn);
+  if (!IN_TLS) return;
+  if (!server) server = context(SS_TLS_SERVER);
+  w->server = ss_tls_new(server, NULL, NULL, &e);
+  REQUIRE(w->server);
+  crank(w); /* the handshake; what is done to it is the affair of OpenSSL's own tests */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+  world w = {.data = data, .left = n};
+  if (n == 0) return 0;
+  begin(&w, byte(&w));
+  for (int i = 0; w.left && i < 2000; i++) {
+    uint8_t letter = byte(&w);
+    if (letter >= sizeof operations / sizeof *operations || !operations[letter]) continue;
+    operations[letter](&w);
+    check_state(&w);
+  }
+  crank(&w);
+  check_state(&w);
+  check_wire(&w);
+  ss_conn_free(w.conn);
+  ss_tls_free(w.server);
+  ss_buf_free(&w.wire);
+  return 0;
+}

@@ -1,0 +1,94 @@
+/* data: a message of any bytes, handed over in any pieces: what goes out is the same whatever the pieces, holds CR and
+ * LF only as CRLF, ends exactly once, and a server that goes by RFC 5321 reads the normalised message out of it. */
+#include "smtp/data.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(condition) ((condition) ? (void)0 : abort())
+
+static void encode(ss_buf *out, const uint8_t *p, size_t n, size_t most, uint32_t seed)
+{
+  ss_data d;
+  ss_data_begin(&d);
+  while (n) {
+    seed = seed * 1664525 + 1013904223;
+    size_t piece = (seed >> 8) % (most + 1), before = ss_buf_len(out);
+    if (piece > n) piece = n;
+    ss_status status = ss_data_write(&d, out, p, piece);
+    bool nul = piece && memchr(p, '\0', piece);
+    REQUIRE(status == (nul ? SS_E_ARGUMENT : SS_OK));
+    REQUIRE(!nul || ss_buf_len(out) == before);
+    REQUIRE(ss_buf_len(out) - before <= ss_data_bound(piece));
+    p += piece;
+    n -= piece;
+  }
+  REQUIRE(ss_data_end(&d, out) == SS_OK);
+}
+
+/* One byte of the message at a time, as simply as it can be said: what a line end becomes, and what a line is. */
+static void normalize(ss_buf *out, const uint8_t *p, size_t n)
+{
+  uint8_t last = '\n';
+  for (size_t i = 0; i < n; i++) {
+    bool second = p[i] == '\n' && i && p[i - 1] == '\r';
+    if (p[i] == '\r' || p[i] == '\n') {
+      if (!second) ss_buf_append(out, "\r\n", 2);
+    } else {
+      ss_buf_append(out, p + i, 1);
+    }
+    last = p[i];
+  }
+  if (n && last != '\r' && last != '\n') ss_buf_append(out, "\r\n", 2);
+}
+
+/* Undoes it line by line, as a server does; the end must be the last line. */
+static void decode(ss_buf *out, const uint8_t *p, size_t n)
+{
+  for (;;) {
+    const uint8_t *lf = memchr(p, '\n', n);
+    REQUIRE(lf && lf > p && lf[-1] == '\r');
+    size_t line = (size_t)(lf - p) + 1;
+    REQUIRE(!memchr(p, '\r', line - 2));
+    if (line == 3 && *p == '.') {
+      REQUIRE(n == line);
+      return;
+    }
+    size_t skip = *p == '.';
+    ss_buf_append(out, p + skip, line - skip);
+    p += line;
+    n -= line;
+  }
+}
+
+static void require_same(const ss_buf *a, const ss_buf *b)
+{
+  REQUIRE(ss_buf_len(a) == ss_buf_len(b));
+  REQUIRE(ss_buf_len(a) == 0 || memcmp(ss_buf_data(a), ss_buf_data(b), ss_buf_len(a)) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+  uint32_t seed;
+  ss_buf whole, pieces, read, expected;
+  if (n < sizeof seed) return 0;
+  memcpy(&seed, data, sizeof seed);
+  data += sizeof seed;
+  n -= sizeof seed;
+  ss_buf *const all[] = {&whole, &pieces, &read, &expected};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    ss_buf_init(all[i], SIZE_MAX / 4);
+  encode(&pieces, data, n, 7, seed);
+  if (!n || !memchr(data, '\0', n)) {
+    encode(&whole, data, n, n, UINT32_MAX);
+    require_same(&whole, &pieces);
+    decode(&read, ss_buf_data(&pieces), ss_buf_len(&pieces));
+    normalize(&expected, data, n);
+    require_same(&read, &expected);
+  }
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    ss_buf_free(all[i]);
+  return 0;
+}

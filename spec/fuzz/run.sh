@@ -1,0 +1,132 @@
+#!/bin/sh
+# run.sh SECONDS: builds every libFuzzer target beside this file and runs each for so long, under AddressSanitizer and
+# UndefinedBehaviorSanitizer. What they find is kept in build/fuzz. Ends with "N passed, N failed"; fails on a finding.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+build=${BUILD:-build}/fuzz
+here=spec/fuzz
+mkdir -p "$build"
+
+# ---- building: the engine once, then each target ----
+
+flags="-std=c11 -D_GNU_SOURCE -Icsrc -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/conn.c)
+rm -rf "$build/obj" && mkdir -p "$build/obj"
+for source in $engine; do
+  object=$build/obj/$(echo "$source" | tr / _).o
+  # shellcheck disable=SC2086
+  clang $flags -fsanitize=fuzzer-no-link,address,undefined -c "$source" -o "$object"
+done
+
+link() { # link SOURCE TARGET [FLAG]
+  # shellcheck disable=SC2086
+  clang $flags ${3:-} -fsanitize=fuzzer,address,undefined "$here/$1.c" "$build"/obj/*.o -o "$build/$2" -lssl -lcrypto
+}
+link reply reply
+link data data
+link text text
+link conn conn
+link conn conn_tls -DSS_FUZZ_TLS
+sh "$here/pki.sh" "$build/pki"
+export SS_FUZZ_PKI="$build/pki"
+
+# ---- seeds: honest sessions, from which the fuzzer goes astray ----
+
+seed() { # seed TARGET NAME: standard input is the seed
+  mkdir -p "$build/corpus/$1" "$build/seeds/$1"
+  cat >"$build/seeds/$1/$2"
+}
+
+say() { # an operation of conn.c with a length and bytes: say LETTER 'text as printf takes it'
+  # shellcheck disable=SC2059
+  length=$(printf "$2" | wc -c)
+  # shellcheck disable=SC2059
+  printf "$1\\$(printf %03o "$length")$2"
+}
+
+greeting() { # greeting MODE: up to the reply to EHLO
+  # shellcheck disable=SC2059
+  printf "\\$1"
+  say f '220 mail.test\r\n'
+  printf 'zE\000z'
+  say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n'
+  printf 'z'
+}
+
+transaction() {
+  say M 'a@client.test'
+  printf 'M\003\000R\000R\000Dz'
+  say f '250 2.1.0 ok\r\n250 2.1.5 ok\r\n550 5.1.1 no\r\n354 go\r\n'
+  printf 'z'
+  say b '.one\r\n.\r.\ntwo'
+  printf '.zR\000'
+  say f '250 queued\r\n'
+  printf 'zQz'
+  say f '221 bye\r\n'
+  printf 'zc'
+}
+
+for target in conn conn_tls; do
+  { greeting 010; transaction; } | seed $target mail
+  { greeting 010; printf 'A\000\001pz'; say f '235 ok\r\n'; printf 'z'; transaction; } | seed $target plain
+  { greeting 010; printf 'A\001\001pz'; say f '334 VXNlcg==\r\n'; printf 'z'; say f '334 \r\n'; printf 'z'
+    say f '235 ok\r\n'; printf 'z'; } | seed $target login
+  { greeting 010; printf 'A\002\001pz'; say f '334 QUFB\r\n'; printf 'z'; say f '535 no\r\n'; printf 'z'
+    transaction; } | seed $target cram
+  { greeting 011; printf 'Sz'; say f '220 go\r\n'; printf 'nzw\377z'; say i '\026\003\003'; printf 'z'
+    transaction; } | seed $target starttls
+  { greeting 012; printf 'XXXXNB\100'; say f '421 bye\r\n'; printf 'ze'; } | seed $target leave
+done
+printf '0000250-mail.test\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000\r\n' | seed reply ehlo
+printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 bye\r\n' | seed reply several
+printf '\r\n.\r\n..a\r\nb\rc\nd\r\n.e' | seed data lines
+i=0
+for text in 'a.b+c@mail.test' '"a b\\"c"@[IPv6:2001:db8::1]' 'QUFBQQ==' '\033[2J\342\200\256x' '\303\274\360\237\230\200'; do
+  # shellcheck disable=SC2059
+  printf "\\00$i$text" | seed text "$i"
+  i=$((i + 1))
+done
+
+cat >"$build/words" <<'W'
+"\x0d\x0a"
+"\x0d\x0a.\x0d\x0a"
+"220 "
+"250 "
+"250-"
+"235 "
+"334 "
+"354 "
+"421 "
+"535 "
+"552 "
+"2.1.5 "
+"PIPELINING"
+"STARTTLS"
+"SMTPUTF8"
+"8BITMIME"
+"SIZE "
+"AUTH PLAIN LOGIN CRAM-MD5"
+"f\x0a"
+W
+
+# ---- running ----
+
+passed=0
+failed=0
+for target in reply data text conn conn_tls; do
+  log=$build/$target.log
+  if "$build/$target" -max_total_time="$seconds" -timeout=20 -max_len=8192 -dict="$build/words" -print_final_stats=1 \
+    -artifact_prefix="$build/$target-" "$build/corpus/$target" "$build/seeds/$target" >"$log" 2>&1; then
+    passed=$((passed + 1))
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+    echo "$target: nothing found in $seconds s, $runs runs, $covered edges"
+  else
+    failed=$((failed + 1))
+    tail -n 40 "$log"
+    echo "$target: FAILED, see $log and $build/$target-*"
+  fi
+done
+echo "$passed passed, $failed failed"
+test "$failed" -eq 0

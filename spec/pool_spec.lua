@@ -1,0 +1,248 @@
+-- Connections that are used again: when, for how long, and when never. Each script is one connection.
+local process = require "spec.support.process"
+local smtpsec = require "smtpsec"
+local talk = require "spec.support.talk"
+
+describe("an idle connection", function()
+  local HELLO, MAIL = talk.hello "PIPELINING", talk.mail()
+  local OPEN = { HELLO, MAIL, MAIL, MAIL, talk.bye() }
+  local FRESH = { HELLO, MAIL, talk.bye() }
+
+  -- A mailer, and its peer with a script for each connection.
+  local function begin(options, ...)
+    local server = talk.listen(...)
+    return assert(smtpsec.new(talk.options(server, options))), server
+  end
+
+  local function send(mailer, fields)
+    local receipt, err = mailer:send(talk.message(fields))
+    assert.is_nil(err, tostring(err))
+    return receipt
+  end
+
+  -- How many connections there were, and what each received.
+  local function finish(mailer, server)
+    mailer:close()
+    return talk.stop(server)
+  end
+
+  local function mails(connection)
+    local _, count = connection.received:gsub("\r\n%.\r\n", "")
+    return count
+  end
+
+  it("carries the next mail", function()
+    local mailer, server = begin({}, OPEN)
+    for _ = 1, 3 do send(mailer) end
+    local connections = finish(mailer, server)
+    assert.equal(1, #connections)
+    assert.equal(3, mails(connections[1]))
+    local _, greetings = connections[1].received:gsub("EHLO", "")
+    assert.equal(1, greetings)
+  end)
+
+  it("carries what comes after a refusal", function()
+    local mailer, server = begin({}, { HELLO, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 554 no",
+      "C: RSET", "S: 250 ok", talk.begin_group(), talk.END,
+      "S: 550 spam", MAIL, talk.bye() })
+    assert.equal("rcpt", select(2, mailer:send(talk.message())).stage)
+    assert.equal("final", select(2, mailer:send(talk.message())).stage)
+    send(mailer)
+    assert.equal(1, #finish(mailer, server))
+  end)
+
+  it("is ended by QUIT when the mailer is closed, and tells of trouble then", function()
+    local mailer, server = begin({}, { HELLO, MAIL, talk.bye() })
+    send(mailer)
+    assert.same({ true, {} }, { mailer:close() })
+    assert.matches("QUIT\r\n$", talk.stop(server)[1].received)
+    mailer, server = begin({}, { HELLO, MAIL, "C: QUIT", "S: 500 never" })
+    send(mailer)
+    assert.same({ true, { "QUIT: the server said 500 never" } }, { mailer:close() })
+    talk.stop(server)
+  end)
+
+  describe("that the server has left", function()
+    it("is replaced by a new one, silently", function()
+      local mailer, server = begin({}, { HELLO, MAIL, { close = true } }, FRESH)
+      send(mailer)
+      server:wait(function(transcript) return transcript[1].ended end)
+      assert.same({ 'sent in clear: tls = "none"' }, send(mailer).warnings)
+      local connections = finish(mailer, server)
+      assert.same({ 2, 1, 1 }, { #connections, mails(connections[1]), mails(connections[2]) })
+    end)
+
+    it("with a word of goodbye is replaced, too", function()
+      local mailer, server = begin({}, { HELLO, MAIL, "S: 421 4.4.2 idle too long", { drain = true } }, FRESH)
+      send(mailer)
+      process.sleep(0.05)
+      send(mailer)
+      assert.equal(2, #finish(mailer, server))
+    end)
+
+    for name, ending in pairs {
+      ["closes"] = { "C: MAIL", { close = true } }, ["resets"] = { { reset = true } },
+      ["says 421"] = { "C: MAIL", "S: 421 4.4.2 idle too long", { close = true } },
+    } do
+      it("only when the next mail comes is replaced, once: it " .. name, function()
+        local mailer, server = begin({}, { HELLO, MAIL, ending }, { HELLO, MAIL, ending }, { HELLO, MAIL, ending })
+        send(mailer)
+        send(mailer)
+        send(mailer)
+        local connections = finish(mailer, server)
+        assert.equal(3, #connections)
+        for i = 1, 3 do assert.equal(1, mails(connections[i])) end
+      end)
+
+      it("is not replaced again and again: it " .. name, function()
+        local mailer, server = begin({}, { HELLO, MAIL, ending }, { HELLO, ending })
+        send(mailer)
+        local receipt, err = mailer:send(talk.message())
+        assert.is_nil(receipt)
+        assert.equal("mail", err.stage)
+        assert.is_true(err.temporary and err.retry_safe)
+        assert.equal(2, #finish(mailer, server))
+      end)
+    end
+
+    it("after MAIL was answered is an error: it was alive", function()
+      local mailer, server = begin({}, { talk.hello(), MAIL, "C: MAIL", "S: 250 ok", "C: RCPT", { close = true } },
+        FRESH)
+      send(mailer)
+      local receipt, err = mailer:send(talk.message())
+      assert.is_nil(receipt)
+      assert.same({ "closed", "rcpt" }, { err.kind, err.stage })
+      assert.equal(1, #finish(mailer, server))
+    end)
+
+    it("after the message leaves that in doubt, and it is not sent again", function()
+      local mailer, server = begin({}, { HELLO, MAIL, talk.begin_group(),
+        talk.END, { close = true } }, FRESH)
+      send(mailer)
+      local receipt, err = mailer:send(talk.message())
+      assert.is_nil(receipt)
+      assert.equal("in_doubt", err.kind)
+      assert.equal(1, #finish(mailer, server))
+    end)
+  end)
+
+  describe("is never used again", function()
+    it("after a time-out", function()
+      local mailer, server = begin({ timeout = { command = 0.1 } },
+        { HELLO, "C: MAIL", { sleep = 0.2 }, "S: 250 late",
+        { drain = true } }, FRESH)
+      assert.equal("timeout", select(2, mailer:send(talk.message())).kind)
+      process.sleep(0.15)
+      send(mailer)
+      local connections = finish(mailer, server)
+      assert.equal(2, #connections)
+      assert.is_nil(connections[1].received:find("QUIT", 1, true))
+    end)
+
+    it("when the two sides are out of step", function()
+      local mailer, server = begin({}, { HELLO, MAIL, "S: 250 and another", { drain = true } }, FRESH)
+      send(mailer)
+      process.sleep(0.05)
+      send(mailer)
+      assert.equal(2, #finish(mailer, server))
+    end)
+
+    it("when a reply is half there", function()
+      local mailer, server = begin({}, { HELLO, MAIL, { send = "250" }, { drain = true } }, FRESH)
+      send(mailer)
+      process.sleep(0.05)
+      send(mailer)
+      assert.equal(2, #finish(mailer, server))
+    end)
+
+    it("after a message that broke off", function()
+      local mailer, server = begin({}, { HELLO, talk.begin_group(),
+        { drain = true } }, FRESH)
+      local pieces = 0
+      local _, err = mailer:send(talk.message { attachments = { { filename = "x", reader = function()
+        pieces = pieces + 1
+        return pieces < 4 and ("x"):rep(60000) or nil, "no more"
+      end } } })
+      assert.equal("message", err.kind)
+      send(mailer)
+      local connections = finish(mailer, server)
+      assert.same({ 2, 0, 1 }, { #connections, mails(connections[1]), mails(connections[2]) })
+    end)
+
+    it("by somebody else while it is busy", function()
+      local mailer, server, inner
+      mailer, server = begin({ pool = { size = 2 }, on_event = function(event)
+        if event.verb == "MAIL" and event.type == "command" and not inner then
+          inner = true -- in the middle of the first mail, another one
+          send(mailer, { subject = "inner" })
+        end
+      end }, FRESH, FRESH)
+      send(mailer, { subject = "outer" })
+      local connections = finish(mailer, server)
+      assert.equal(2, #connections)
+      assert.matches("Subject: outer", connections[1].received)
+      assert.matches("Subject: inner", connections[2].received)
+    end)
+  end)
+
+  describe("is limited", function()
+    it("to a number of mails", function()
+      local script = { HELLO, MAIL, MAIL, talk.bye() }
+      local mailer, server = begin({ pool = { max_messages = 2 } }, script, script, { HELLO, MAIL, talk.bye() })
+      for _ = 1, 5 do send(mailer) end
+      local connections = finish(mailer, server)
+      assert.same({ 3, 2, 2, 1 }, { #connections, mails(connections[1]), mails(connections[2]),
+        mails(connections[3]) })
+      assert.matches("QUIT\r\n$", connections[1].received)
+    end)
+
+    it("to a time", function()
+      local mailer, server = begin({ pool = { idle = 0.1 } }, OPEN, OPEN)
+      send(mailer)
+      send(mailer)
+      process.sleep(0.15)
+      send(mailer)
+      local connections = finish(mailer, server)
+      assert.same({ 2, 2, 1 }, { #connections, mails(connections[1]), mails(connections[2]) })
+    end)
+
+    it("to so many, one where nothing else was said", function()
+      for size, kept in pairs { [1] = 1, [2] = 2 } do
+        local depth, mailer, server = 0
+        mailer, server = begin({ pool = { size = size }, on_event = function(event)
+          if event.verb == "MAIL" and event.type == "command" and depth < 2 then
+            depth = depth + 1
+            send(mailer)
+          end
+        end }, { HELLO, MAIL, MAIL, talk.bye() })
+        send(mailer) -- three at a time
+        local open = #server:wait(function(transcript)
+          local alive = {}
+          for _, connection in ipairs(transcript) do
+            if not connection.ended then alive[#alive + 1] = connection end
+          end
+          return #alive == kept and alive
+        end)
+        assert.equal(kept, open)
+        assert.equal(3, #finish(mailer, server))
+      end
+    end)
+  end)
+
+  it("is not kept by a single send", function()
+    local seen = talk.send { HELLO, MAIL, talk.bye() }
+    talk.accepted(seen)
+    assert.matches("QUIT\r\n$", seen.peer.received)
+  end)
+
+  it("has no time of its own from the call that used it last", function()
+    local mailer, server = begin({ timeout = { total = 0.2, command = 2 } },
+      { HELLO, MAIL, MAIL, { sleep = 0.05 }, talk.bye() })
+    send(mailer)
+    process.sleep(0.25)
+    send(mailer)
+    process.sleep(0.25)
+    assert.same({ true, {} }, { mailer:close() })
+    talk.stop(server)
+  end)
+end)
