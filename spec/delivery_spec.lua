@@ -1,5 +1,5 @@
--- The main job, against the servers people run: a mail with a Japanese subject, a UTF-8 body and a PDF arrives, byte for
--- byte after decoding by Python's `email`, and the receipt proves how it travelled.
+-- The main job, against the servers people run: a mail with a Japanese subject, a UTF-8 body and a PDF arrives,
+-- byte for byte after decoding by Python's `email`, and the receipt proves how it travelled.
 local judge = require "spec.support.judge"
 local servers = require "spec.support.servers"
 local smtpsec = require "smtpsec"

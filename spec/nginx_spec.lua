@@ -16,7 +16,8 @@ local http = [[
     function mail(args)
       local key = args.port .. (args.user or "")
       mailers[key] = mailers[key] or assert(smtpsec.new {
-        host = "localhost", port = tonumber(args.port), tls = { mode = "starttls", ca_file = args.ca }, env_file = false,
+        host = "localhost", port = tonumber(args.port), tls = { mode = "starttls", ca_file = args.ca },
+        env_file = false,
         user = args.user or false, password = args.password, timeout = 20,
       })
       local receipt, err = mailers[key]:send {

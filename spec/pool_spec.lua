@@ -129,8 +129,7 @@ describe("an idle connection", function()
   describe("is never used again", function()
     it("after a time-out", function()
       local mailer, server = begin({ timeout = { command = 0.1 } },
-        { HELLO, "C: MAIL", { sleep = 0.2 }, "S: 250 late",
-        { drain = true } }, FRESH)
+        { HELLO, "C: MAIL", { sleep = 0.2 }, "S: 250 late", { drain = true } }, FRESH)
       assert.equal("timeout", select(2, mailer:send(talk.message())).kind)
       process.sleep(0.15)
       send(mailer)

@@ -229,21 +229,23 @@ print(client.noop())
     local HELLO = "send EHLO a.b\\r\\n"
 
     it("delays, and only there", function()
-      local server = start { tls = "none", faults = { { at = "mail", match = "slow@", delay = 0.3 } } }
+      local server = start { tls = "none", faults = { { at = "mail", match = "slow@", delay = 1 } } }
       local function took(address)
         return tonumber(peer(server, { "reply", HELLO, "reply", "lap", "send MAIL FROM:<" .. address .. ">\\r\\n",
           "reply", "lap" })[5])
       end
-      assert.is_true(took "slow@example.test" >= 0.3)
-      assert.is_true(took "quick@example.test" < 0.3)
+      assert.is_true(took "slow@example.test" >= 1)
+      assert.is_true(took "quick@example.test" < 1)
     end)
 
     it("trickles a greeting and a handshake", function()
       local server = start { tls = { "none", "implicit" }, faults = { { at = "greeting", trickle = 0.05, times = 1 },
         { at = "tls", trickle = 0.001, times = 1 } } }
-      local bytes = peer(server, { "byte", "byte", "lap" }, server.ports.none)
-      assert.same({ "'2'", "'2'" }, { bytes[1], bytes[2] })
-      assert.is_true(tonumber(bytes[3]) >= 0.05)
+      for _, expected in ipairs { 0.5, 0 } do -- some 25 bytes of greeting; the second client gets them at once
+        local lines = peer(server, { "reply", "lap" }, server.ports.none)
+        assert.matches("^220 ", lines[1])
+        assert.is_true(tonumber(lines[2]) >= expected)
+      end
       for _, expected in ipairs { 0.3, 0 } do -- some 700 bytes of handshake; the second client is not kept waiting
         local lines = peer(server, { "tls", "lap", "reply" }, server.ports.implicit)
         assert.equal("TLSv1.3", lines[1])
@@ -404,7 +406,7 @@ local server = assert(require "smtpsec.sink".start())
 print(server.port, server.ca_file)
 io.stdout:flush()
 %s]]):format(ending)
-      local _, output = process.try(process.command { LUA, "-e", script } .. "\n:")
+      local _, output = process.try(process.command(process.sanitized { LUA, "-e", script }) .. "\n:")
       local port, ca_file = output:match("^(%d+)%s+(%S+)")
       assert(port, output)
       return process.wait(function() return not listens(tonumber(port)) and not process.read(ca_file) end, 5)

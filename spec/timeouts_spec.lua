@@ -7,28 +7,28 @@ local slow = require "spec.support.slow"
 
 local SLACK = 1
 
--- How each driver runs all cases: run(places) returns the outcomes.
+-- How each driver runs all cases: run(ports) returns the outcomes.
 local DRIVERS = {}
 
-function DRIVERS.socket(places)
+function DRIVERS.socket(ports)
   local outcomes = {}
-  for i, place in ipairs(places) do outcomes[i] = slow.run(i, place, "socket") end
+  for i, port in ipairs(ports) do outcomes[i] = slow.run(i, port, "socket") end
   return outcomes
 end
 
-function DRIVERS.cqueues(places)
+function DRIVERS.cqueues(ports)
   local controller, outcomes = require "cqueues".new(), {}
-  for i, place in ipairs(places) do
-    controller:wrap(function() outcomes[i] = slow.run(i, place, "cqueues") end)
+  for i, port in ipairs(ports) do
+    controller:wrap(function() outcomes[i] = slow.run(i, port, "cqueues") end)
   end
   assert(controller:loop())
   return outcomes
 end
 
-function DRIVERS.luv(places)
+function DRIVERS.luv(ports)
   local uv, outcomes = require "luv", {}
-  for i, place in ipairs(places) do
-    coroutine.wrap(function() outcomes[i] = slow.run(i, place, "luv") end)()
+  for i, port in ipairs(ports) do
+    coroutine.wrap(function() outcomes[i] = slow.run(i, port, "luv") end)()
   end
   uv.run()
   return outcomes
@@ -37,8 +37,8 @@ end
 local HANDLER = [[
   location = /slow {
     content_by_lua_block {
-      local outcome = require "spec.support.slow".run(tonumber(ngx.var.arg_case),
-        { port = tonumber(ngx.var.arg_port) }, "nginx")
+      local number, port = tonumber(ngx.var.arg_case), tonumber(ngx.var.arg_port)
+      local outcome = require "spec.support.slow".run(number, port, "nginx")
       for name, value in pairs(outcome) do ngx.say(name, "=", tostring(value)) end
     }
   }
@@ -49,10 +49,10 @@ local function value_of(text)
   return tonumber(text) or text
 end
 
-function DRIVERS.nginx(places)
+function DRIVERS.nginx(ports)
   local server = nginx.start { http = "lua_socket_log_errors off;", server = HANDLER }
   local pending, outcomes = {}, {}
-  for i, place in ipairs(places) do pending[i] = server:ask(("/slow?case=%d&port=%d"):format(i, place.port)) end
+  for i, port in ipairs(ports) do pending[i] = server:ask(("/slow?case=%d&port=%d"):format(i, port)) end
   for i, request in ipairs(pending) do
     local status, body = request.answer()
     assert(status == 200, server:log())
@@ -64,17 +64,13 @@ function DRIVERS.nginx(places)
 end
 
 describe("time-outs hold", function()
-  local places, peers, hole = {}, {}, nil
+  local ports, peers, hole = {}, {}, nil
 
   setup(function()
+    hole = { loop.hole() }
     for i, case in ipairs(slow) do
-      if case.hole then
-        hole = hole or { loop.hole() }
-        places[i] = { port = hole[1] }
-      else
-        peers[#peers + 1] = peer.start(case.script)
-        places[i] = peers[#peers]
-      end
+      peers[#peers + 1] = case.script and peer.start(case.script)
+      ports[i] = case.script and peers[#peers].port or hole[1]
     end
   end)
 
@@ -88,7 +84,7 @@ describe("time-outs hold", function()
       local outcomes
 
       setup(function()
-        outcomes = run(places)
+        outcomes = run(ports)
       end)
 
       for i, case in ipairs(slow) do

@@ -84,14 +84,12 @@ describe("a transaction", function()
 
     it("sends nothing in one flight, where DATA is refused too", function()
       assert_refused(talk.send({ GROUPS, "C: MAIL", "C: RCPT", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok",
-        "S: 550 no",
-        "S: 550 no", "S: 550 no", "S: 554 no valid recipients", RSET }, {}, THREE), false)
+        "S: 550 no", "S: 550 no", "S: 550 no", "S: 554 no valid recipients", RSET }, {}, THREE), false)
     end)
 
     it("sends a lone dot in one flight, where the server wants the message all the same", function()
       local seen = talk.send({ GROUPS, "C: MAIL", "C: RCPT", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok",
-        "S: 550 no",
-        "S: 550 no", "S: 550 no", "S: 354 go", "C: .\r\n", "S: 554 nobody", talk.bye() }, {}, THREE)
+        "S: 550 no", "S: 550 no", "S: 550 no", "S: 354 go", "C: .\r\n", "S: 554 nobody", talk.bye() }, {}, THREE)
       assert_refused(seen, false)
       assert.matches("DATA\r\n.\r\n", seen.peer.received, 1, true)
     end)
@@ -107,8 +105,7 @@ describe("a transaction", function()
             local rest = groups and { "C: RCPT", "C: DATA", "S: 503 no", "S: 503 no" } or {}
             local seen = talk.send { hello, "C: MAIL", no, rest, RSET }
             talk.failed(seen, { kind = "rejected", stage = "mail", code = code, text = "not you",
-              temporary = temporary,
-              retry_safe = true })
+              temporary = temporary, retry_safe = true })
             assert.is_nil(seen.err.rejected)
             assert.equal(groups, seen.peer.received:find("RCPT", 1, true) ~= nil)
           end
@@ -117,8 +114,7 @@ describe("a transaction", function()
 
     it("is not sent although recipients and DATA are accepted: a lone dot", function()
       local seen = talk.send { GROUPS, "C: MAIL", "C: RCPT", "C: DATA", "S: 550 no", "S: 250 ok", "S: 354 go",
-        "C: .\r\n",
-        "S: 250 ok?", talk.bye() }
+        "C: .\r\n", "S: 250 ok?", talk.bye() }
       talk.failed(seen, { kind = "rejected", stage = "mail", code = 550, retry_safe = true })
       assert.is_nil(seen.peer.received:find("Subject", 1, true))
     end)
@@ -197,16 +193,14 @@ describe("a transaction", function()
 
   it("gives a recipient who is named twice one RCPT", function()
     local seen = talk.send({ PLAIN, MAIL, rcpt("to", "250 ok"), rcpt("cc", "250 ok"), DATA, "S: 250 ok",
-      talk.bye() }, {},
-      { to = { "to@mail.test", "to@MAIL.test" }, cc = "cc@mail.test, to@mail.test" })
+      talk.bye() }, {}, { to = { "to@mail.test", "to@MAIL.test" }, cc = "cc@mail.test, to@mail.test" })
     talk.accepted(seen)
     assert.same({ "to@mail.test", "cc@mail.test" }, seen.receipt.accepted)
   end)
 
   it("may have the null sender, and an envelope that is not the header's", function()
     local seen = talk.send({ PLAIN, "C: MAIL FROM:<>\r\n", "S: 250 ok", rcpt("other", "250 ok"), DATA, "S: 250 ok",
-      talk.bye() },
-      {}, { envelope = { from = "", to = "other@mail.test" } })
+      talk.bye() }, {}, { envelope = { from = "", to = "other@mail.test" } })
     talk.accepted(seen)
     assert.matches("To: to@mail.test", seen.peer.received, 1, true)
   end)

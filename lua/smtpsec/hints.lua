@@ -22,13 +22,15 @@ local RULES = {
   { kind = "tls", match = { "does not speak tls", "wrong version number" },
     hint = "the server promised TLS and sent something else: something between here and there may be broken or "
       .. "hostile" },
+  { kind = "protocol", match = "peer speaks tls", mode = NOT_IMPLICIT,
+    hint = 'the port speaks TLS from the first byte, as 465 does: use tls = "implicit"' },
   { kind = { "timeout", "closed" }, stage = "greeting", port = 465, mode = NOT_IMPLICIT,
     hint = 'port 465 speaks TLS from the first byte: use tls = "implicit"' },
   { kind = { "timeout", "closed" }, stage = "greeting", mode = NOT_IMPLICIT,
     hint = 'a port that speaks TLS from the first byte, as 465 does, is silent like this: try tls = "implicit"' },
   { kind = { "timeout", "closed" }, stage = "tls", mode = "implicit",
     hint = 'is this a port that speaks TLS from the first byte? 465 does; for 587 use tls = "starttls"' },
-  { kind = "protocol", stage = "greeting", match = { "http", "%* ok", "%+ok", "ssh%-" },
+  { kind = "protocol", stage = "greeting", match = { "http", "%* ok", "%* preauth", "%+ok", "ssh%-" },
     hint = "another service than SMTP answers on this port: look at host and port" },
   { kind = "policy", stage = "starttls", match = "refuses",
     hint = 'TLS of the server is out of order for now, or somebody on the way forbids it: try later, or port 465 '

@@ -160,7 +160,7 @@ local function early_reply(self, err)
   local reply
   if self.pump.failed then
     reply = self.pump:last_words()
-  else
+  elseif err.kind == "internal" then -- the engine will not go on over an unread reply
     self.pump.timeout = { data = 1, final = 1 }
     reply = self.pump:reply()
   end

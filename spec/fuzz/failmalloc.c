@@ -7,6 +7,7 @@
  *
  * Usage: failmalloc FOLDER, where pki.sh has put its certificates. Linked with --wrap for malloc, calloc, realloc and
  * free. Ends with "N passed, N failed"; fails when one did. */
+#include "base/base64.h"
 #include "smtpsec.h"
 
 #include <openssl/crypto.h>
@@ -24,8 +25,9 @@ void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 void __wrap_free(void *p);
 
-static const char password[] = "correct-horse-battery";
-static const char password_base64[] = "AGpvZQBjb3JyZWN0LWhvcnNlLWJhdHRlcnk="; /* as PLAIN, of user joe */
+/* What nobody may find afterwards: the beginning of the passwords, and of base64 of PLAIN's message for user joe. */
+#define SECRET        "correct-horse-battery"
+#define SECRET_BASE64 "AGpvZQBjb3JyZWN0LWhvcnNlLWJhdHRl"
 
 typedef struct block {
   _Alignas(16) struct block *previous, *next; /* in a ring through heap.ring */
@@ -60,8 +62,8 @@ static void *take(size_t n)
 
 static bool remembers(const block *b)
 {
-  return b->client && (memmem(b + 1, b->size, password, sizeof password - 1) ||
-                       memmem(b + 1, b->size, password_base64, sizeof password_base64 - 1));
+  return b->client && (memmem(b + 1, b->size, SECRET, strlen(SECRET)) ||
+                       memmem(b + 1, b->size, SECRET_BASE64, strlen(SECRET_BASE64)));
 }
 
 static bool client_remembers(void)
@@ -164,7 +166,30 @@ static const step with_starttls[] = {
     {"STARTTLS\r\n", "220 go\r\n"},
     {"", NULL},
     {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n"},
-    {"AUTH PLAIN AGpvZQBjb3JyZWN0LWhvcnNlLWJhdHRlcnk=\r\n", "235 ok\r\n"},
+    {"AUTH PLAIN " SECRET_BASE64 "cnk=\r\n", "235 ok\r\n"},
+    {ENVELOPE, ANSWERS},
+    {travelling, "250 queued\r\n"},
+    {"QUIT\r\n", "221 bye\r\n"},
+};
+
+/* Too long for the line of AUTH PLAIN. */
+static char long_password[700], long_response[1000];
+
+static void write_password(void)
+{
+  uint8_t plain[5 + sizeof long_password] = "\0joe";
+  memset(long_password, 'x', sizeof long_password - 1);
+  memcpy(long_password, SECRET, strlen(SECRET));
+  memcpy(plain + 5, long_password, sizeof long_password - 1);
+  size_t n = ss_base64_encode(long_response, plain, 5 + sizeof long_password - 1);
+  memcpy(long_response + n, "\r\n", 3);
+}
+
+static const step with_long_password[] = {
+    {"", "220 mail.test\r\n"},
+    {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n"},
+    {"AUTH PLAIN\r\n", "334 \r\n"},
+    {long_response, "235 ok\r\n"},
     {ENVELOPE, ANSWERS},
     {travelling, "250 queued\r\n"},
     {"QUIT\r\n", "221 bye\r\n"},
@@ -185,7 +210,7 @@ static const step in_clear[] = {
 typedef struct plan {
   const char *name;
   ss_tls_mode mode;
-  const char *mechanism;
+  const char *mechanism, *password;
   const step *steps; /* NULL: a context is made, and that is all */
   size_t count;
   bool server_fails; /* the server's allocations are the ones that fail */
@@ -202,6 +227,7 @@ typedef struct session {
   int awaited;        /* events before its next */
   bool finished;      /* the client has done all it wanted */
   bool deaf;          /* the server could not begin with TLS */
+  bool remembers;     /* the client kept the password after its login */
   bool litter;        /* errors of OpenSSL were left behind */
   bool wrong;         /* the server heard what it must not */
   ss_error e;
@@ -301,7 +327,7 @@ static int64_t next_turn(session *s)
 {
   ss_conn *c = s->conn;
   ss_error *e = &s->e;
-  const ss_credentials who = {"joe", password, 3, strlen(password)};
+  const char *password = s->plan->password;
   const ss_mail_options options = {.body_8bit = true};
   int64_t tag;
   switch (s->turn++) {
@@ -316,8 +342,13 @@ static int64_t next_turn(session *s)
     if (s->plan->mode == SS_TLS_NONE) return next_turn(s);
     tag = ss_conn_greet(c, SS_EHLO, "client.test", 11, e);
     break;
-  case 4: tag = ss_conn_auth(c, s->plan->mechanism, &who, e); break;
+  case 4: {
+    const ss_credentials who = {"joe", password, 3, strlen(password)};
+    tag = ss_conn_auth(c, s->plan->mechanism, &who, e);
+    break;
+  }
   case 5:
+    s->remembers = client_remembers();
     tag = ss_conn_mail(c, "a@client.test", 13, &options, e);
     if (tag > 0) tag = ss_conn_rcpt(c, "b@mail.test", 11, e);
     if (tag > 0) tag = ss_conn_rcpt(c, "c@mail.test", 11, e);
@@ -437,7 +468,7 @@ static const char *trouble_of(session *s, ss_status status, int turns)
   if (status == SS_OK && s->step != s->plan->count) return "success, and not everything arrived";
   if (status != SS_OK && (s->e.status != status || !s->e.text[0])) return "an error without its words";
   if (!is_sticky(s, status)) return "an error that does not stay";
-  if (status == SS_OK && client_remembers()) return "the password is kept after the login";
+  if (s->remembers) return "the password is kept after the login";
   return heap.remembers ? "a block was given back with the password in it" : NULL;
 }
 
@@ -512,9 +543,11 @@ int main(int argc, char **argv)
   static const plan plans[] = {
       {"a client's context", .server_fails = false},
       {"a server's context", .server_fails = true},
-      {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", STEPS(in_clear), false},
-      {"STARTTLS with PLAIN", SS_TLS_STARTTLS, "PLAIN", STEPS(with_starttls), false},
-      {"STARTTLS, the server's side", SS_TLS_STARTTLS, "PLAIN", STEPS(with_starttls), true},
+      {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", SECRET, STEPS(in_clear), false},
+      {"in clear with a long password", SS_TLS_NONE, "PLAIN", long_password, STEPS(with_long_password),
+       false},
+      {"STARTTLS with PLAIN", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), false},
+      {"STARTTLS, the server's side", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), true},
   };
   ss_error e;
   if (argc != 2 || !CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free)) return 2;
@@ -522,6 +555,7 @@ int main(int argc, char **argv)
   for (int role = 0; role < 2; role++)
     if (!(contexts[role] = make_context((ss_tls_role)role, &e))) return 2;
   write_message();
+  write_password();
   for (size_t i = 0; i < sizeof plans / sizeof *plans; i++)
     run(&plans[i]);
   for (int role = 0; role < 2; role++)

@@ -45,19 +45,28 @@ say() { # an operation of conn.c with a length and bytes: say LETTER 'text as pr
   printf "$1\\$(printf %03o "$length")$2"
 }
 
-greeting() { # greeting MODE: up to the reply to EHLO
+greeting() { # greeting MODE VERB: up to the reply to EHLO (000) or LHLO (002)
   # shellcheck disable=SC2059
   printf "\\$1"
   say f '220 mail.test\r\n'
-  printf 'zE\000z'
+  # shellcheck disable=SC2059
+  printf "zE\\${2:-000}z"
   say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n'
   printf 'z'
 }
 
+mess() { # everything that may be asked for, in or out of place
+  printf 'E\000A\001\002ppSM\000\000M\003\000R\000D.XN'
+  say b 'body'
+  say H '[192.0.2.1]'
+  printf '\000'
+}
+
 transaction() {
-  say M 'a@client.test'
-  printf 'M\003\000R\000R\000Dz'
-  say f '250 2.1.0 ok\r\n250 2.1.5 ok\r\n550 5.1.1 no\r\n354 go\r\n'
+  printf 'M\003\000M\000' # the first needs what is not offered
+  say '' 'a@client.test'
+  printf 'R\000R\000R\000Dz'
+  say f '250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 ok\r\n550 5.1.1 no\r\n354 go\r\n'
   printf 'z'
   say b '.one\r\n.\r.\ntwo'
   printf '.zR\000'
@@ -69,6 +78,7 @@ transaction() {
 
 for target in conn conn_tls; do
   { greeting 010; transaction; } | seed $target mail
+  { greeting 010 002; transaction; say f '250 one\r\n250 two\r\n'; printf 'z'; } | seed $target lmtp
   { greeting 010; printf 'A\000\001pz'; say f '235 ok\r\n'; printf 'z'; transaction; } | seed $target plain
   { greeting 010; printf 'A\001\001pz'; say f '334 VXNlcg==\r\n'; printf 'z'; say f '334 \r\n'; printf 'z'
     say f '235 ok\r\n'; printf 'z'; } | seed $target login
@@ -76,15 +86,20 @@ for target in conn conn_tls; do
     transaction; } | seed $target cram
   { greeting 011; printf 'Sz'; say f '220 go\r\n'; printf 'nzw\377z'; say i '\026\003\003'; printf 'z'
     transaction; } | seed $target starttls
+  { printf '\010'; mess; say f '220 mail.test\r\n'; printf 'z'; mess; printf 'E\000w\003'; mess; printf 'z'
+    say f '250-mail.test\r\n250-PIPELINING\r\n250 AUTH LOGIN\r\n'; printf 'zA\001\001pw\377'; mess
+    say f '334 \r\n'; printf 'n'; mess; printf 'z'; say f '334 \r\n'; printf 'z'; mess; say f '235 ok\r\n'
+    printf 'z'; mess; } | seed $target mess
   { greeting 012; printf 'XXXXNB\100'; say f '421 bye\r\n'; printf 'ze'; } | seed $target leave
 done
 printf '0000250-mail.test\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000\r\n' | seed reply ehlo
 printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 bye\r\n' | seed reply several
 printf '\r\n.\r\n..a\r\nb\rc\nd\r\n.e' | seed data lines
 i=0
-for text in 'a.b+c@mail.test' '"a b\\"c"@[IPv6:2001:db8::1]' 'QUFBQQ==' '\033[2J\342\200\256x' '\303\274\360\237\230\200'; do
+for text in '\000a.b+c@mail.test' '\000"a b\\"c"@[IPv6:2001:db8::1]' '\001[192.0.2.1]' '\002QUFBQQ==' \
+  '\003\033[2J\342\200\256x' '\004\303\274\360\237\230\200'; do
   # shellcheck disable=SC2059
-  printf "\\00$i$text" | seed text "$i"
+  printf "$text" | seed text "$i"
   i=$((i + 1))
 done
 

@@ -23,15 +23,14 @@ describe("a connection that ends", function()
   local STAGES = {
     { "before EHLO is answered", { "S: 220 mail.test" }, "EHLO", "ehlo" },
     { "before STARTTLS is answered", SECURE, "STARTTLS", "starttls", secure = true },
-    { "before AUTH is answered", function() return inside "AUTH PLAIN" end, "AUTH", "auth", secure = true,
-      login = true },
+    { "before AUTH is answered", function() return inside "AUTH PLAIN" end, "AUTH", "auth",
+      secure = true, login = true },
     { "before MAIL is answered", ONE_BY_ONE, "MAIL", "mail" },
     { "before RCPT is answered", { ONE_BY_ONE, "C: MAIL", "S: 250 ok" }, "RCPT", "rcpt" },
     { "before DATA is answered", { ONE_BY_ONE, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok" }, "DATA", "data" },
     { "before the first of a group is answered", { OPEN }, "MAIL", "mail" },
-    { "before the last of a group is answered", { OPEN, "C: MAIL", "C: RCPT", "S: 250 ok", "S: 250 ok" }, "DATA",
-      "data",
-      has_come = true },
+    { "before the last of a group is answered", { OPEN, "C: MAIL", "C: RCPT", "S: 250 ok", "S: 250 ok" },
+      "DATA", "data", has_come = true },
   }
 
   local function play(case, ...)
@@ -77,8 +76,7 @@ describe("a connection that ends", function()
   for _, how in ipairs { "close", "reset" } do
     it("in the handshake is an error that can be tried again: " .. how, function()
       lost(talk.send({ SECURE, "C: STARTTLS", { send = "220 go\r\n" }, how == "close" and { take = 6 } or {},
-        { [how] = true } },
-        { tls = tls }), "tls")
+        { [how] = true } }, { tls = tls }), "tls")
       lost(talk.send({ how == "close" and { take = 6 } or {}, { [how] = true } },
         { tls = { mode = "implicit", ca_file = tls.ca_file } }), "tls")
     end)
@@ -108,8 +106,7 @@ describe("a connection that ends", function()
     for _, how in ipairs { "close", "reset" } do
       it("with a refusal before is that refusal: 552, then " .. how, function()
         local seen = talk.send({ before(), { take = 100000 }, "S: 552 5.3.4 too much", { sleep = 0.05 },
-          { [how] = true } }, {},
-          { text = LONG })
+          { [how] = true } }, {}, { text = LONG })
         talk.failed(seen, { kind = "rejected", stage = "body", code = 552, enhanced = "5.3.4", text = "too much",
           temporary = false, retry_safe = true })
       end)
@@ -121,9 +118,18 @@ describe("a connection that ends", function()
       talk.failed(seen, { kind = "rejected", stage = "body", code = 452, temporary = true, retry_safe = true })
     end)
 
+    it("with a refusal that came together with the 354 is that refusal", function()
+      local script = { talk.hello(), "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA" }
+      for _, bytes in ipairs { { "354 go\r\n552 too much\r\n" }, { "354 go\r\n552-too", " much\r\n552 \r\n" } } do
+        local seen = talk.send { script, { send = bytes[1] }, { sleep = 0.05 }, { send = bytes[2] or "" },
+          { drain = true } }
+        talk.failed(seen, { kind = "rejected", stage = "body", code = 552, temporary = false, retry_safe = true })
+      end
+    end)
+
     it("is not what follows a refusal when the server reads on to the end", function()
       local seen = talk.send({ before(), { take = 100000 }, "S: 552 too much", talk.END, talk.bye() }, {},
-        { text = LONG })
+        { text = LONG:sub(1, 1000000) })
       talk.failed(seen, { kind = "rejected", code = 552, temporary = false, retry_safe = true })
     end)
   end)

@@ -73,8 +73,7 @@ describe("credentials", function()
 
     it("by a mechanism that is allowed fail, too", function()
       refused(talk.send(inside("AUTH PLAIN LOGIN", { drain = true }),
-        login { auth = { mechanisms = { "CRAM-MD5" } } }),
-        { kind = "auth", stage = "auth" })
+        login { auth = { mechanisms = { "CRAM-MD5" } } }), { kind = "auth", stage = "auth" })
     end)
 
     it("fail where EHLO is refused: HELO offers no AUTH", function()
@@ -87,8 +86,7 @@ describe("credentials", function()
   describe("that are wrong", function()
     it("are tried once, by one mechanism, on one connection", function()
       local seen = talk.send(inside("AUTH PLAIN LOGIN CRAM-MD5", "C: AUTH PLAIN ", "S: 535 5.7.8 no",
-        { drain = true }),
-        login { auth = { mechanisms = { "PLAIN", "LOGIN", "CRAM-MD5" } } })
+        { drain = true }), login { auth = { mechanisms = { "PLAIN", "LOGIN", "CRAM-MD5" } } })
       talk.refused(seen, { kind = "auth", stage = "auth", code = 535, enhanced = "5.7.8", text = "no",
         temporary = false })
       assert.equal(1, #seen.connections)
@@ -115,8 +113,7 @@ describe("credentials", function()
 
     it("by 235 before the server has had them all", function()
       local seen = talk.send(inside("AUTH LOGIN", "C: AUTH LOGIN", "S: 334 VXNlcm5hbWU6", { upto = "\r\n" },
-        "S: 235 in",
-        { drain = true }), login())
+        "S: 235 in", { drain = true }), login())
       talk.refused(seen, { kind = "auth", stage = "auth" })
       assert.is_nil(seen.peer.received:find(talk.forms(talk.PASSWORD)[4], 1, true))
     end)
@@ -137,8 +134,7 @@ describe("credentials", function()
       ["is too long"] = "334 " .. ("QUFB"):rep(2000) } do
       it("by a challenge that " .. name, function()
         local seen = talk.send(inside("AUTH LOGIN", "C: AUTH LOGIN", { send = challenge .. "\r\n" },
-          { drain = true }),
-          login())
+          { drain = true }), login())
         talk.refused(seen, { stage = "auth", temporary = false })
         talk.no_secret(seen.peer.received)
       end)
@@ -193,15 +189,13 @@ describe("credentials", function()
   it("that are too long for one line are held back until the server asks", function()
     local long = ("x"):rep(1000)
     local seen = talk.send(inside("AUTH PLAIN", "C: AUTH PLAIN\r\n", "S: 334 ", { upto = "\r\n" }, "S: 235 in",
-      REST),
-      login { password = long })
+      REST), login { password = long })
     talk.accepted(seen)
   end)
 
   it("of CRAM-MD5 stay at home: the server gets a digest", function()
     local seen = talk.send(inside("AUTH CRAM-MD5", "C: AUTH CRAM-MD5", "S: 334 PDFAbWFpbC50ZXN0Pg==",
-      { upto = "\r\n" },
-      "S: 235 in", REST), login())
+      { upto = "\r\n" }, "S: 235 in", REST), login())
     talk.accepted(seen)
     for _, form in ipairs(talk.forms(talk.PASSWORD)) do
       assert.is_nil(seen.peer.received:find(form, 1, true))

@@ -7,8 +7,7 @@ local talk = require "spec.support.talk"
 -- Each begins something new for somebody who reads the bytes.
 local CONTROLS = {
   ["CR LF"] = "\r\nRCPT TO:<thief@evil.test>", CR = "\rDATA", LF = "\nBcc: thief@evil.test", NUL = "\0",
-    ESC = "\27[2J",
-  DEL = "\127", ["a C1 control"] = "\194\133", tab = "\tx",
+  ESC = "\27[2J", DEL = "\127", ["a C1 control"] = "\194\133", tab = "\tx",
 }
 
 describe("what users type", function()

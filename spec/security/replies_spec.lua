@@ -113,8 +113,7 @@ describe("a reply", function()
 
   it("of an unknown number counts by its class", function()
     local seen = talk.send { "S: 220 mail.test", "C: EHLO", "S: 259 mail.test", "C: MAIL", "S: 256 ok", "C: RCPT",
-      "S: 251 away",
-      "C: DATA", "S: 354 go", talk.END, "S: 255 ok", talk.bye() }
+      "S: 251 away", "C: DATA", "S: 354 go", talk.END, "S: 255 ok", talk.bye() }
     talk.accepted(seen)
     assert.equal(255, seen.receipt.reply.code)
   end)

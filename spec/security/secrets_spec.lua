@@ -39,8 +39,7 @@ describe("a password is not in", function()
     it("the transcript of a login, which has everything else: " .. name, function()
       local events = {}
       local seen = talk.send({ talk.tls(good), talk.hello("AUTH " .. name, "PIPELINING"), exchange, talk.mail(),
-        talk.bye() },
-        talk.login { tls = tls, on_event = function(event) events[#events + 1] = event end })
+        talk.bye() }, talk.login { tls = tls, on_event = function(event) events[#events + 1] = event end })
       talk.accepted(seen)
       no_password(events)
       no_password(seen.receipt)
@@ -53,8 +52,7 @@ describe("a password is not in", function()
       assert.same({
         "tls TLSv1.3", "S: 220", "C: EHLO client.test", "S: 250", "C: AUTH " .. name .. " ***", "S: 235",
         "C: MAIL FROM:<from@client.test>", "C: RCPT TO:<to@mail.test>", "C: DATA ", "S: 250", "S: 250", "S: 354",
-          "C: FINISH ",
-        "S: 250", "C: QUIT ", "S: 221",
+          "C: FINISH ", "S: 250", "C: QUIT ", "S: 221",
       }, told)
     end)
   end

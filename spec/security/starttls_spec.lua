@@ -21,8 +21,7 @@ describe("STARTTLS", function()
   describe("that is required", function()
     it("is used, and nothing that was said before it counts", function()
       local seen = talk.send({ talk.hello("STARTTLS", "SIZE 1", "AUTH PLAIN"), talk.starttls(good, "SIZE 10000"),
-        REST },
-        with "starttls")
+        REST }, with "starttls")
       talk.accepted(seen)
       assert.equal("whole", seen.peer.secured)
       assert.equal("starttls", seen.receipt.tls.mode)
@@ -32,8 +31,7 @@ describe("STARTTLS", function()
 
     it("sends the credentials in TLS only", function()
       local seen = talk.send({ talk.hello("STARTTLS", "AUTH PLAIN"), talk.starttls(good, "AUTH PLAIN"),
-        "C: AUTH PLAIN ",
-        "S: 235 ok", REST }, talk.login(with "starttls"))
+        "C: AUTH PLAIN ", "S: 235 ok", REST }, talk.login(with "starttls"))
       talk.accepted(seen)
       assert.equal("PLAIN", seen.receipt.auth.mechanism)
       assert.matches("STARTTLS\r\nEHLO client.test\r\nAUTH PLAIN %S+\r\nMAIL", seen.peer.received)
@@ -100,6 +98,12 @@ describe("STARTTLS", function()
       talk.refused(seen, { kind = "protocol", temporary = false })
       talk.no_login(seen)
       assert.equal("", seen.peer.wire)
+    end)
+
+    it("is not done without because the server need not be verified", function()
+      local seen = talk.send({ talk.hello "PIPELINING", { drain = true } },
+        { tls = { mode = "starttls", insecure_skip_verify = true } })
+      talk.refused(seen, { kind = "policy", stage = "starttls" })
     end)
 
     it("is not done without where EHLO is refused", function()

@@ -3,7 +3,7 @@
 
 Does one step after the other and prints a line for each that has something to say:
 tls (a handshake, verified for localhost), send TEXT (with Python's escapes), reply (reads a reply: its lines, joined
-by |), byte (reads one byte), lap (seconds since the last lap), sleep SECONDS, end (reads until the connection ends:
+by |), lap (seconds since the last lap), sleep SECONDS, end (reads until the connection ends:
 what came, and how it ended), close.
 """
 import socket
@@ -72,8 +72,6 @@ for step in steps:
             sock.sendall(rest.encode("latin-1").decode("unicode_escape").encode("latin-1"))
         elif verb == "reply":
             print(reply(), flush=True)
-        elif verb == "byte":
-            print(repr(read(1).decode("latin-1")), flush=True)
         elif verb == "lap":
             print(lap(), flush=True)
         elif verb == "sleep":

@@ -15,7 +15,7 @@ local interpreter = rawget(_G, "jit") and "luajit" or "lua5.4"
 function dns.start(names)
   local folder = keeper.own():new_folder("dns")
   local self = setmetatable({ name = folder:match "[^/]+$" }, dns)
-  local words = { "env", interpreter, program, folder .. "/port" }
+  local words = { interpreter, program, folder .. "/port" }
   for name, addresses in pairs(names) do
     words[#words + 1] = name .. "=" .. table.concat(addresses, ",")
   end

@@ -68,16 +68,14 @@ function nginx.start(options)
   process.write(folder .. "/nginx.conf", template:format(
     (root and "user root;\n" or "") .. (options.main or ""), modules, modules, options.log or "error", path, cpath,
     options.http or "", self.port, options.server or ""))
-  local words = { "env" }
-  local preload = os.getenv "LD_PRELOAD" -- sanitized modules need their sanitizer
-  words[2] = preload and "LD_PRELOAD=" .. preload
+  local words = {}
   for _, word in ipairs(options.words or {}) do
     words[#words + 1] = word
   end
   for _, word in ipairs { "nginx", "-p", folder, "-c", folder .. "/nginx.conf", "-e", folder .. "/error.log" } do
     words[#words + 1] = word
   end
-  keeper.own():spawn(self.name, words)
+  keeper.own():spawn(self.name, process.sanitized(words))
   local listening = process.wait(function() return ports.listening { self.port } end, 10)
   assert(listening, "nginx did not start: " .. keeper.own():output(self.name) .. self:log())
   return self

@@ -51,12 +51,8 @@ function peer.start(script, options)
   local folder = keeper.own():new_folder("peer")
   local self = setmetatable({ name = folder:match "[^/]+$", journal = folder .. "/journal" }, peer)
   process.write(folder .. "/script", "return " .. literal { script = script, options = options or {} })
-  local words = { "env", interpreter, program, folder .. "/script", self.journal }
-  local preload = os.getenv "LD_PRELOAD" -- a sanitized smtpsec.sock needs its sanitizer
-  if preload then
-    table.insert(words, 2, "LD_PRELOAD=" .. preload)
-  end
-  keeper.own():spawn(self.name, words)
+  keeper.own():spawn(self.name,
+    process.sanitized { interpreter, program, folder .. "/script", self.journal })
   process.wait(function() return self:events()[1] end, 10)
   local ready = self:events()[1]
   assert(ready and ready[2] == "ready", "the peer did not start: " .. keeper.own():output(self.name))

@@ -27,6 +27,18 @@ function process.command(words)
   return table.concat(quoted, " ")
 end
 
+--- The words of a command that loads our modules: when those are sanitized, it needs their sanitizer.
+---@param words string[]
+---@return string[]
+function process.sanitized(words)
+  local preload = os.getenv "LD_PRELOAD"
+  local all = preload and { "env", "LD_PRELOAD=" .. preload } or {}
+  for _, word in ipairs(words) do
+    all[#all + 1] = word
+  end
+  return all
+end
+
 --- The content of a file.
 ---@param path string
 ---@return string|nil content nil when there is no such file, or it may not be read

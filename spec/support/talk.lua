@@ -3,11 +3,11 @@
 --     local seen = talk.send({ talk.hello "PIPELINING", talk.mail(), talk.bye() }, { tls = "none" })
 --     seen.receipt, seen.err, seen.peer (its one connection), seen.connections (all of them), seen.seconds
 --
--- A script is written as it is spoken: "C: EHLO" expects a line that begins so, "S: 250 ok" says one; tables are steps
--- of spec/support/peer.lua; lists of all these are played in order.
+-- Scripts are written as spec/support/steps.lua reads them.
 local keeper = require "spec.support.keeper"
 local new_pki = require "spec.support.pki".new
 local peer = require "spec.support.peer"
+local steps = require "spec.support.steps"
 local sock = require "smtpsec.sock"
 local smtpsec = require "smtpsec"
 
@@ -76,25 +76,12 @@ function talk.bye()
   return { "C: QUIT", "S: 221 2.0.0 bye" }
 end
 
-local function add_steps(steps, item)
-  if type(item) == "string" then
-    local who, text = item:match "^([CS]): (.*)$"
-    if not who then error("neither C: nor S: in front of " .. item, 0) end
-    steps[#steps + 1] = who == "C" and { expect = text } or { send = text .. "\r\n" }
-  elseif item[1] == nil then
-    steps[#steps + 1] = item
-  else
-    for _, inner in ipairs(item) do add_steps(steps, inner) end
-  end
-  return steps
-end
-
 --- Starts a peer.
 ---@param ... table script of each connection in turn, the last one for all that follow
 ---@return table peer see spec/support/peer.lua
 function talk.listen(...)
   local scripts = { ... }
-  for i, script in ipairs(scripts) do scripts[i] = add_steps({}, script) end
+  for i, script in ipairs(scripts) do scripts[i] = steps(script) end
   return peer.start(scripts)
 end
 

@@ -1,4 +1,4 @@
--- Which names a certificate may bear for which host: RFC 9525, RFC 7817 (THREATS B 12, 13, 15).
+-- Which names a certificate may bear for which host: RFC 9525, RFC 7817.
 local core = require "smtpsec.core"
 local pki_new = require "spec.support.pki".new
 local pair = require "spec.support.tls_pair"

@@ -1,5 +1,5 @@
 -- Against openssl's own server, for what our server will not do: weak certificates, old versions and ciphers,
--- renegotiation, key updates (THREATS B 17, 20, 21).
+-- renegotiation, key updates.
 local core = require "smtpsec.core"
 local sock = require "smtpsec.sock"
 local pki_new = require "spec.support.pki".new

@@ -1,4 +1,4 @@
--- What a peer may do on the wire, cut in every way, and what it may not (THREATS B 19 to 23, 25, 26).
+-- What a peer may do on the wire, cut in every way, and what it may not.
 local core = require "smtpsec.core"
 local pki_new = require "spec.support.pki".new
 local pair = require "spec.support.tls_pair"

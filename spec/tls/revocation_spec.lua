@@ -1,4 +1,4 @@
--- A revocation list that is given is used, and one that is missing is a refusal (THREATS B 18).
+-- A revocation list that is given is used, and one that is missing is a refusal.
 local core = require "smtpsec.core"
 local pki_new = require "spec.support.pki".new
 local pair = require "spec.support.tls_pair"

@@ -1,4 +1,4 @@
--- Resumption: cheaper, and never a way around verification (THREATS A 10, B 24).
+-- Resumption: cheaper, and never a way around verification.
 local core = require "smtpsec.core"
 local pki_new = require "spec.support.pki".new
 local pair = require "spec.support.tls_pair"

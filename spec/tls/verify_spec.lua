@@ -1,4 +1,4 @@
--- Chains, dates, purposes, strengths: each refusal beside the certificate that passes (THREATS B 11, 14, 16, 17).
+-- Chains, dates, purposes, strengths: each refusal beside the certificate that passes.
 local core = require "smtpsec.core"
 local pki_new = require "spec.support.pki".new
 local pair = require "spec.support.tls_pair"
