@@ -22,7 +22,7 @@ Mailer.__index = Mailer
 function mailer.new(options, level, once)
   local settings, err = config.resolve(options, nil, (level or 1) + 1)
   if not settings then return nil, err end
-  local driver = io_drivers.select(settings.io)
+  local driver = io_drivers.select(settings.io, (level or 1) + 1)
   local kept = once and { size = 0 } or settings.pool
   return setmetatable({ settings = settings, driver = driver, pool = pool.new(driver, kept) }, Mailer)
 end

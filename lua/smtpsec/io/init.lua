@@ -15,10 +15,10 @@ local function wait(list, seconds)
   require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 
-local function checked(driver)
+local function checked(driver, level)
   for _, name in ipairs { "now", "connect", "hello", "unpark" } do
     if type(driver[name]) ~= "function" then
-      error(("smtpsec: io: a driver has a function %q, this one has a %s"):format(name, type(driver[name])), 3)
+      error(("smtpsec: io: a driver has a function %q, this one has a %s"):format(name, type(driver[name])), level)
     end
   end
   return driver
@@ -30,13 +30,15 @@ end
 -- a running cqueues controller, else blocking sockets. "luv" is never chosen by itself.
 --
 ---@param choice? string|table "auto" (also nil), "socket", "nginx", "cqueues", "luv", or a driver of your own
+---@param level? integer whose line an error about misuse names, as in error(): 2 (default) is who calls this function
 ---@return table driver
-function io.select(choice)
-  if type(choice) == "table" then return checked(choice) end
+function io.select(choice, level)
+  level = level or 2
+  if type(choice) == "table" then return checked(choice, level + 1) end
   choice = choice or "auto"
   if not names[choice] then
     error(('smtpsec: io: "auto", "socket", "nginx", "cqueues", "luv" or a driver expected, not %q')
-      :format(tostring(choice)), 2)
+      :format(tostring(choice)), level)
   end
   if choice ~= "auto" then return require("smtpsec.io." .. choice) end
   local ngx = rawget(_G, "ngx")
