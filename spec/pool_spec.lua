@@ -235,12 +235,12 @@ describe("an idle connection", function()
   end)
 
   it("has no time of its own from the call that used it last", function()
-    local mailer, server = begin({ timeout = { total = 0.2, command = 2 } },
+    local mailer, server = begin({ timeout = { total = 1, command = 2 } },
       { HELLO, MAIL, MAIL, { sleep = 0.05 }, talk.bye() })
     send(mailer)
-    process.sleep(0.25)
+    process.sleep(1.05)
     send(mailer)
-    process.sleep(0.25)
+    process.sleep(1.05)
     assert.same({ true, {} }, { mailer:close() })
     talk.stop(server)
   end)

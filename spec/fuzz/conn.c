@@ -46,10 +46,9 @@ static char *bytes(world *w, size_t *n)
 {
   *n = byte(w);
   if (*n > w->left) *n = w->left;
-  char *copy = malloc(*n + 1);
+  char *copy = malloc(*n ? *n : 1);
   if (!copy) abort();
   memcpy(copy, w->data, *n);
-  copy[*n] = '\0';
   w->data += *n;
   w->left -= *n;
   return copy;
