@@ -81,7 +81,9 @@ test:                               ## install what is missing, and check everyt
 	@SMTPSEC_GC=stress $(tally) run $(COUNTS) $(MAKE) --no-print-directory asan
 	@$(tally) sum $(COUNTS)
 
-check: all                          ## the specs alone, on both Luas (SPECS=spec/x_spec.lua for some of them)
+check:                              ## the specs alone, on both Luas (SPECS=spec/x_spec.lua for some of them)
+	@sh spec/support/deps.sh test
+	@$(MAKE) --no-print-directory all
 	@rm -f $(COUNTS)
 	@$(foreach l,$(LUAS),$(tally) run $(COUNTS) $(MAKE) --no-print-directory specs LUA=$(l);)
 	@$(tally) sum $(COUNTS)
