@@ -114,7 +114,7 @@ TIMED    := spec/timeouts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/d
 UNTIMED  ?= $(filter-out $(TIMED),$(wildcard spec/*_spec.lua spec/*/*_spec.lua))
 valgrind:                           ## the specs that measure no time under valgrind, on both Luas
 	@$(MAKE) --no-print-directory all
-	@$(foreach l,$(LUAS),$(MAKE) --no-print-directory specs LUA=$(l) SPECS='$(UNTIMED)' \
+	@$(foreach l,$(LUAS),SMTPSEC_THIN=20 $(MAKE) --no-print-directory specs LUA=$(l) SPECS='$(UNTIMED)' \
 	  RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" &&) true
 
 gcstress:                           ## the specs with a garbage collector that never rests, on both Luas

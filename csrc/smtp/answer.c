@@ -22,6 +22,7 @@ static ss_status on_greeting(ss_proto *p, bool success, const ss_reply *reply, s
 static ss_status learn(ss_proto *p, const ss_reply *reply, bool extended, ss_error *e)
 {
   finish_transaction(p);
+  p->lmtp = false;
   ss_status status = ss_caps_learn(&p->caps, reply->text, reply->length, extended);
   return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for the server's capabilities");
 }
@@ -33,8 +34,9 @@ static ss_status on_ehlo(ss_proto *p, bool success, const ss_reply *reply, ss_er
 
 static ss_status on_lhlo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
 {
+  ss_status status = on_ehlo(p, success, reply, e);
   p->lmtp = success;
-  return on_ehlo(p, success, reply, e);
+  return status;
 }
 
 static ss_status on_helo(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)

@@ -201,6 +201,7 @@ ss_tls_context *ss_tls_context_new(const ss_tls_settings *settings, ss_error *e)
   *c = (ss_tls_context){.references = 1, .role = settings->role};
   if (configure(c, settings, e) == SS_OK) return c;
   ss_tls_context_unref(c);
+  ERR_clear_error(); /* the queue is the host's too */
   return NULL;
 }
 

@@ -106,7 +106,9 @@ end
 -- What the engine still has to say to the peer (a TLS alert) goes out if it goes at once; the error is what counts.
 local function say_why(self)
   local bytes = self.conn:output()
-  if bytes ~= "" then self.stream:write(bytes, ALERT_SECONDS) end
+  if bytes == "" then return end
+  local count, _, _, written = self.stream:write(bytes, ALERT_SECONDS)
+  self.conn:consumed(count or written or 0)
 end
 
 --- Turns an engine's refusal into an error. Mistakes of the caller leave the connection usable.
