@@ -103,6 +103,7 @@ format:                             ## format the C files
 	clang-format -i $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c)
 
 asan:                               ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer, on both Luas
+	@sh spec/support/deps.sh test
 	@$(MAKE) --no-print-directory all BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 	@$(foreach l,$(LUAS),$(MAKE) --no-print-directory specs BUILD=$(BUILD)/asan LUA=$(l) \
@@ -113,18 +114,22 @@ asan:                               ## the specs under AddressSanitizer and Unde
 TIMED    := spec/timeouts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/drivers/nginx_spec.lua spec/servers_spec.lua
 UNTIMED  ?= $(filter-out $(TIMED),$(wildcard spec/*_spec.lua spec/*/*_spec.lua))
 valgrind:                           ## the specs that measure no time under valgrind, on both Luas
+	@sh spec/support/deps.sh test
 	@$(MAKE) --no-print-directory all
 	@$(foreach l,$(LUAS),SMTPSEC_THIN=20 $(MAKE) --no-print-directory specs LUA=$(l) SPECS='$(UNTIMED)' \
 	  RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" &&) true
 
 gcstress:                           ## the specs with a garbage collector that never rests, on both Luas
+	@sh spec/support/deps.sh test
 	@$(foreach l,$(LUAS),SMTPSEC_GC=stress $(MAKE) --no-print-directory specs LUA=$(l) &&) true
 
 failmalloc:                         ## the engine with each of its allocations failing in turn
+	@sh spec/support/deps.sh test
 	sh spec/fuzz/failmalloc.sh
 
 FUZZ_SECONDS ?= 60
 fuzz:                               ## the libFuzzer targets, FUZZ_SECONDS each
+	@sh spec/support/deps.sh test
 	sh spec/fuzz/run.sh $(FUZZ_SECONDS)
 
 # ---- installing ---------------------------------------------------------------------------------------------------
