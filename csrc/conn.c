@@ -37,6 +37,8 @@ ss_conn *ss_conn_new(const ss_conn_options *o, ss_error *e)
   c->mode = o->mode;
   c->insecure_cleartext = o->insecure_cleartext;
   ss_proto_init(&c->proto);
+  c->proto.caps.without_pipelining = o->without_pipelining;
+  c->proto.caps.without_chunking = o->without_chunking;
   ss_sasl_init(&c->sasl);
   if (o->mode == SS_TLS_NONE) return c;
   c->tls = ss_tls_new(o->context, &o->peer, o->session, e);
@@ -189,13 +191,20 @@ static bool is_written(const ss_conn *c, const ss_command *command)
   return place && c->wire_sent >= place;
 }
 
+static bool carries_message(ss_verb verb)
+{
+  return verb == SS_END || verb == SS_BDAT || verb == SS_BDAT_LAST;
+}
+
 /* spec/security: replies ahead of time. A command that is not wholly out cannot have been answered, but for two ways of
- * breaking off: 421, and the refusal of a message before its end. */
+ * breaking off: 421, and the refusal of a message before its end. RFC 3030 section 2 has a server take all octets of a BDAT
+ * before it refuses them; from one that does not, nobody knows whether it would take the rest for commands. So the
+ * refusal is told, and it is over, as with DATA. */
 static ss_status check_written(ss_conn *c, const ss_command *command, const ss_reply *reply, ss_error *e)
 {
   bool was_sent = command->tag && command->verb != SS_GREETING;
   if (!was_sent || is_written(c, command)) return SS_OK;
-  if (reply->code != 421 && !(command->verb == SS_END && reply->code >= 400))
+  if (reply->code != 421 && !(carries_message(command->verb) && reply->code >= 400))
     return ss_fail(e, SS_E_PROTOCOL, "the server answered %s before it was sent",
                    ss_verb_rule_of(command->verb)->name);
   ss_proto_leave(&c->proto);
@@ -366,13 +375,16 @@ int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *wh
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e)
 {
   ss_status status = gate(c, SS_MAIL, e);
+  /* RFC 8689 section 4.2.1: from the first hop on. */
+  if (status == SS_OK && o->require_tls && !ss_conn_is_verified(c))
+    return ss_fail(e, SS_E_POLICY, "a message that requires TLS may only go to a verified server");
   return status == SS_OK ? outcome(c, ss_proto_mail(&c->proto, mailbox, n, o, e), e) : status;
 }
 
-int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, ss_error *e)
+int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, const ss_rcpt_options *o, ss_error *e)
 {
   ss_status status = gate(c, SS_RCPT, e);
-  return status == SS_OK ? outcome(c, ss_proto_rcpt(&c->proto, mailbox, n, e), e) : status;
+  return status == SS_OK ? outcome(c, ss_proto_rcpt(&c->proto, mailbox, n, o, e), e) : status;
 }
 
 ss_status ss_conn_body(ss_conn *c, const void *bytes, size_t n, ss_error *e)
@@ -385,6 +397,12 @@ int64_t ss_conn_end(ss_conn *c, ss_error *e)
 {
   ss_status status = gate(c, SS_END, e);
   return status == SS_OK ? outcome(c, ss_proto_end(&c->proto, e), e) : status;
+}
+
+int64_t ss_conn_chunk(ss_conn *c, const void *bytes, size_t n, bool last, ss_error *e)
+{
+  ss_status status = gate(c, SS_BDAT, e);
+  return status == SS_OK ? outcome(c, ss_proto_chunk(&c->proto, bytes, n, last, e), e) : status;
 }
 
 /* ---- what is known -------------------------------------------------------------------------------------------- */
@@ -418,12 +436,26 @@ bool ss_conn_is_verified(const ss_conn *c)
   return facts.authenticated != NULL;
 }
 
+size_t ss_conn_room(const ss_conn *c)
+{
+  return ss_queue_room(&c->proto.queue);
+}
+
+size_t ss_conn_unwritten(const ss_conn *c)
+{
+  size_t n = 0;
+  if (c->tls_running) ss_tls_output(c->tls, &n);
+  return n + ss_buf_len(&c->proto.out);
+}
+
+bool ss_conn_is_ready(const ss_conn *c)
+{
+  return ss_verb_is_legal(SS_MAIL, c->proto.sending);
+}
+
 bool ss_conn_is_idle(ss_conn *c)
 {
-  size_t unwritten = 0;
-  if (c->tls_running) ss_tls_output(c->tls, &unwritten);
-  unwritten += ss_buf_len(&c->proto.out);
   return !ss_conn_failed(c) && !c->eof && c->proto.settled == SS_READY && c->proto.sending == SS_READY &&
-         ss_queue_is_empty(&c->proto.queue) && !unwritten &&
+         ss_queue_is_empty(&c->proto.queue) && !ss_conn_unwritten(c) &&
          !ss_reply_unfinished(&c->proto.reader, &c->proto.in);
 }

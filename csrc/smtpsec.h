@@ -34,10 +34,11 @@ typedef enum ss_tls_mode { SS_TLS_IMPLICIT, SS_TLS_STARTTLS, SS_TLS_OPPORTUNISTI
 
 typedef struct ss_conn_options {
   ss_tls_mode mode;
-  ss_tls_context *context; /* a reference is taken; NULL with SS_TLS_NONE */
-  ss_tls_peer peer;        /* who must be at the other end; copied */
-  ss_tls_session *session; /* to resume, or NULL */
-  bool insecure_cleartext; /* AUTH may go over a channel that is not authenticated */
+  ss_tls_context *context;                   /* a reference is taken; NULL with SS_TLS_NONE */
+  ss_tls_peer peer;                          /* who must be at the other end; copied */
+  ss_tls_session *session;                   /* to resume, or NULL */
+  bool insecure_cleartext;                   /* AUTH may go over a channel that is not authenticated */
+  bool without_pipelining, without_chunking; /* not used, whatever is offered: the server breaks on them */
 } ss_conn_options;
 
 typedef enum ss_event_type {
@@ -77,13 +78,25 @@ ss_status ss_conn_next(ss_conn *c, ss_event *event, ss_error *e);
 int64_t ss_conn_greet(ss_conn *c, ss_verb verb, const char *domain, size_t n, ss_error *e);
 int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *who, ss_error *e);
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e);
-int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, ss_error *e);
+int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, const ss_rcpt_options *o, ss_error *e);
 int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e); /* STARTTLS, DATA, RSET, NOOP, QUIT */
 
 /* The message, after 354: pieces of at most SS_BODY_MAX bytes, with any line ends; SS_OK, or SS_E_FULL when output must
  * be written first. Then its end, which is a command. */
 ss_status ss_conn_body(ss_conn *c, const void *bytes, size_t n, ss_error *e);
 int64_t ss_conn_end(ss_conn *c, ss_error *e);
+
+/* The message with BDAT instead of DATA, after RCPT, in the same flight where PIPELINING is offered: a part of at most
+ * SS_BODY_MAX bytes with any line ends, `last` with the last one, and each part is a command. What the server gets is
+ * what it would get with DATA. SS_E_FULL: write and read, then again. Behind the last part MAIL needs RSET before it, as
+ * long as that part was not accepted: a server that refused it still has its transaction. */
+int64_t ss_conn_chunk(ss_conn *c, const void *bytes, size_t n, bool last, ss_error *e);
+
+/* How many commands can be queued before replies must be read. */
+size_t ss_conn_room(const ss_conn *c);
+
+/* Bytes that wait to be written. (Inside TLS: text; it becomes a little more.) */
+size_t ss_conn_unwritten(const ss_conn *c);
 
 /* Whether the last byte of command `tag` has been handed to the driver and counted as written. True also once it was
  * answered. This is what decides between "not delivered" and "in doubt". */
@@ -98,6 +111,7 @@ const ss_caps *ss_conn_caps(const ss_conn *c);
 ss_verb ss_conn_waiting(ss_conn *c);        /* the command whose reply is due, or SS_VERBS */
 ss_tls *ss_conn_tls(const ss_conn *c);      /* borrowed; NULL before TLS began */
 bool ss_conn_is_verified(const ss_conn *c); /* TLS is up and the server proved who it is */
+bool ss_conn_is_ready(const ss_conn *c);    /* MAIL may be queued now, without RSET before it */
 bool ss_conn_is_idle(ss_conn *c);      /* between transactions, nothing unread, unwritten or unanswered */
 bool ss_conn_failed(const ss_conn *c); /* a fatal error has happened */
 

@@ -55,6 +55,7 @@ static ss_status on_mail(ss_proto *p, bool success, const ss_reply *reply, ss_er
 {
   (void)reply, (void)e;
   finish_transaction(p);
+  p->begun--;
   p->mail_accepted = success;
   return SS_OK;
 }
@@ -71,7 +72,8 @@ static ss_status on_data(ss_proto *p, bool success, const ss_reply *reply, ss_er
 {
   (void)reply;
   if (!success) return SS_OK;
-  ss_data_begin(&p->data);
+  ss_data_begin(&p->data, true);
+  p->settled = SS_BODY; /* whatever the replies before this one said */
   if (p->recipients) return SS_OK;
   /* RFC 2920 section 3.1: 354 although every recipient was refused. Only a lone dot may follow; the caller never gets
    * to send the message. */
@@ -83,7 +85,15 @@ static ss_status on_end(ss_proto *p, bool success, const ss_reply *reply, ss_err
 {
   (void)success, (void)reply, (void)e;
   finish_transaction(p);
-  p->settled = SS_READY; /* refused or not, the transaction is over */
+  return SS_OK;
+}
+
+static ss_status on_bdat(ss_proto *p, bool success, const ss_reply *reply, ss_error *e)
+{
+  (void)reply, (void)e;
+  /* RFC 3030 section 2: no more of a message of which a part was refused. Where MAIL waits for its reply, the caller is at a
+     message behind this one already. */
+  if (!success && p->sending == SS_CHUNKED && !p->begun) p->sending = SS_UNSETTLED;
   return SS_OK;
 }
 
@@ -108,10 +118,10 @@ static ss_status on_other(ss_proto *p, bool success, const ss_reply *reply, ss_e
 }
 
 static const on_reply effects[SS_VERBS] = {
-    [SS_GREETING] = on_greeting, [SS_EHLO] = on_ehlo, [SS_HELO] = on_helo, [SS_LHLO] = on_lhlo,
-    [SS_STARTTLS] = on_other,    [SS_AUTH] = on_auth, [SS_MAIL] = on_mail, [SS_RCPT] = on_rcpt,
-    [SS_DATA] = on_data,         [SS_END] = on_end,   [SS_RSET] = on_rset, [SS_NOOP] = on_other,
-    [SS_QUIT] = on_quit,
+    [SS_GREETING] = on_greeting, [SS_EHLO] = on_ehlo, [SS_HELO] = on_helo,     [SS_LHLO] = on_lhlo,
+    [SS_STARTTLS] = on_other,    [SS_AUTH] = on_auth, [SS_MAIL] = on_mail,     [SS_RCPT] = on_rcpt,
+    [SS_DATA] = on_data,         [SS_END] = on_end,   [SS_RSET] = on_rset,     [SS_NOOP] = on_other,
+    [SS_QUIT] = on_quit,         [SS_BDAT] = on_bdat, [SS_BDAT_LAST] = on_end,
 };
 
 void ss_proto_leave(ss_proto *p)
@@ -132,6 +142,20 @@ static ss_status unasked(ss_proto *p, const ss_reply *reply, ss_command *command
   return SS_OK;
 }
 
+/* RFC 2033 section 4.2. Known when the end is answered, and not before: it may have left in one flight with RCPT. */
+static unsigned replies_due(const ss_proto *p, ss_verb verb)
+{
+  bool each = p->lmtp && (verb == SS_END || verb == SS_BDAT_LAST);
+  return each && p->recipients ? p->recipients : 1;
+}
+
+/* BDAT, unlike DATA, does not ask first: the message is out although its sender, its recipients or a part of it were
+ * refused. Who accepts it then has done nobody knows what. */
+static bool is_for_somebody(const ss_proto *p)
+{
+  return p->recipients && ss_verb_is_legal(SS_BDAT_LAST, p->settled);
+}
+
 static ss_status answer(ss_proto *p, const ss_reply *reply, ss_command *command, ss_error *e)
 {
   const ss_command *oldest = ss_queue_oldest(&p->queue);
@@ -143,7 +167,10 @@ static ss_status answer(ss_proto *p, const ss_reply *reply, ss_command *command,
     return ss_fail(e, command->verb == SS_AUTH ? SS_E_AUTH : SS_E_PROTOCOL, "the server answered %s with %d",
                    rule->name, reply->code);
   if (outcome == SS_INTERIM) return SS_OK;
-  bool last = ss_queue_pop(&p->queue);
+  if (outcome == SS_SUCCESS && command->verb == SS_BDAT_LAST && !command->replies && !is_for_somebody(p))
+    return ss_fail(e, SS_E_PROTOCOL, "the server accepted a message that it had refused (%d)", reply->code);
+  if (outcome == SS_REFUSAL) p->settled = ss_state_after(p->settled, rule->refused);
+  bool last = ss_queue_pop(&p->queue, replies_due(p, command->verb));
   if (!last && reply->code != 421) return SS_OK; /* more verdicts on the same message follow */
   bool success = outcome == SS_SUCCESS, greeting = command->verb == SS_GREETING;
   if (success && (greeting || ss_verb_is_legal(command->verb, p->settled)))

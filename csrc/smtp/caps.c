@@ -1,9 +1,9 @@
 /* caps: see caps.h. */
 #include "smtp/caps.h"
+#include "base/ascii.h"
 #include "smtp/reply.h"
 
 #include <string.h>
-#include <strings.h>
 
 void ss_caps_init(ss_caps *c)
 {
@@ -19,7 +19,7 @@ void ss_caps_free(ss_caps *c)
 void ss_caps_forget(ss_caps *c)
 {
   ss_buf_clear(&c->text);
-  c->known = c->pipelining = false;
+  c->known = c->pipelining = c->chunking = false;
 }
 
 ss_status ss_caps_learn(ss_caps *c, const char *text, size_t n, bool extended)
@@ -32,6 +32,7 @@ ss_status ss_caps_learn(ss_caps *c, const char *text, size_t n, bool extended)
   ss_status status = ss_buf_append(&c->text, text, n);
   c->known = status == SS_OK;
   c->pipelining = c->known && ss_caps_find(c, "PIPELINING", NULL);
+  c->chunking = c->known && ss_caps_find(c, "CHUNKING", NULL);
   return status;
 }
 
@@ -54,10 +55,16 @@ const char *ss_caps_server(const ss_caps *c, size_t *n)
 static bool is_keyword(const char *p, size_t n)
 {
   for (size_t i = 0; i < n; i++) {
-    bool alnum = (p[i] >= '0' && p[i] <= '9') || ((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z');
-    if (!alnum && (p[i] != '-' || i == 0)) return false;
+    unsigned char c = (unsigned char)p[i];
+    if (!ss_ascii_digit(c) && !ss_ascii_letter(c) && (p[i] != '-' || i == 0)) return false;
   }
   return n > 0;
+}
+
+static bool hidden(const ss_caps *c, const ss_keyword *k)
+{
+  return (c->without_pipelining && ss_ascii_same(k->name, k->name_length, "PIPELINING")) ||
+         (c->without_chunking && ss_ascii_same(k->name, k->name_length, "CHUNKING"));
 }
 
 bool ss_caps_next(const ss_caps *c, size_t *position, ss_keyword *k)
@@ -72,7 +79,7 @@ bool ss_caps_next(const ss_caps *c, size_t *position, ss_keyword *k)
     *position = (size_t)(line - text);
     k->name = line;
     k->name_length = word_length(line, end);
-    if (!is_keyword(k->name, k->name_length)) continue;
+    if (!is_keyword(k->name, k->name_length) || hidden(c, k)) continue;
     k->params = line + k->name_length + (line + k->name_length < end);
     k->params_length = (size_t)(end - k->params);
     return true;
@@ -80,30 +87,32 @@ bool ss_caps_next(const ss_caps *c, size_t *position, ss_keyword *k)
   return false;
 }
 
-static bool same(const char *p, size_t n, const char *word)
-{
-  return strlen(word) == n && strncasecmp(p, word, n) == 0;
-}
-
 bool ss_caps_find(const ss_caps *c, const char *name, ss_keyword *k)
 {
   ss_keyword found;
   for (size_t position = 0; ss_caps_next(c, &position, &found);) {
-    if (!same(found.name, found.name_length, name)) continue;
+    if (!ss_ascii_same(found.name, found.name_length, name)) continue;
     if (k) *k = found;
     return true;
   }
   return false;
 }
 
-static bool has_word(const ss_keyword *k, const char *word)
+bool ss_caps_next_param(const ss_keyword *k, size_t *position, ss_word *word)
 {
-  const char *p = k->params, *end = p + k->params_length;
-  while (p < end) {
-    size_t n = word_length(p, end);
-    if (same(p, n, word)) return true;
-    p += n + 1;
-  }
+  const char *p = k->params + *position, *end = k->params + k->params_length;
+  while (p < end && (*p == ' ' || *p == '\t'))
+    p++;
+  *word = (ss_word){p, word_length(p, end)};
+  *position = (size_t)(p - k->params) + word->length;
+  return word->length > 0;
+}
+
+static bool has_word(const ss_keyword *k, const char *wanted)
+{
+  ss_word word;
+  for (size_t position = 0; ss_caps_next_param(k, &position, &word);)
+    if (ss_ascii_same(word.text, word.length, wanted)) return true;
   return false;
 }
 
@@ -111,19 +120,43 @@ bool ss_caps_offers(const ss_caps *c, const char *name, const char *word)
 {
   ss_keyword k;
   for (size_t position = 0; ss_caps_next(c, &position, &k);)
-    if (same(k.name, k.name_length, name) && has_word(&k, word)) return true;
+    if (ss_ascii_same(k.name, k.name_length, name) && has_word(&k, word)) return true;
   return false;
 }
 
-uint64_t ss_caps_size_limit(const ss_caps *c)
+uint64_t ss_caps_number(const char *p, size_t n)
+{
+  uint64_t value = 0;
+  for (size_t i = 0; i < n && ss_ascii_digit((unsigned char)p[i]); i++) {
+    uint64_t d = (uint64_t)(p[i] - '0');
+    if (value > (UINT64_MAX - d) / 10) return UINT64_MAX;
+    value = value * 10 + d;
+  }
+  return value;
+}
+
+/* RFC 9422 section 5: %x31-39 0*5DIGIT */
+static bool is_limit(const char *p, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (!ss_ascii_digit((unsigned char)p[i])) return false;
+  return n >= 1 && n <= 6 && p[0] != '0';
+}
+
+bool ss_caps_limit(const ss_caps *c, const char *name, unsigned *value)
 {
   ss_keyword k;
-  uint64_t limit = 0;
-  if (!ss_caps_find(c, "SIZE", &k)) return 0;
-  for (size_t i = 0; i < k.params_length && k.params[i] >= '0' && k.params[i] <= '9'; i++) {
-    uint64_t d = (uint64_t)(k.params[i] - '0');
-    if (limit > (UINT64_MAX - d) / 10) return UINT64_MAX;
-    limit = limit * 10 + d;
+  ss_word word;
+  size_t length = strlen(name);
+  if (!ss_caps_find(c, "LIMITS", &k)) return false;
+  for (size_t position = 0; ss_caps_next_param(&k, &position, &word);) {
+    if (word.length <= length || word.text[length] != '=' || !ss_ascii_same(word.text, length, name))
+      continue;
+    const char *number = word.text + length + 1;
+    size_t n = word.length - length - 1;
+    if (!is_limit(number, n)) continue;
+    *value = (unsigned)ss_caps_number(number, n);
+    return true;
   }
-  return limit;
+  return false;
 }

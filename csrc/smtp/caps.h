@@ -8,9 +8,10 @@
 #include "base/buf.h"
 
 typedef struct ss_caps {
-  ss_buf text;     /* the EHLO reply's lines, '\n' between them */
-  bool known;      /* an EHLO or HELO was answered on this connection as it is now */
-  bool pipelining; /* asked for at every command, so it is looked up once */
+  ss_buf text;               /* the EHLO reply's lines, '\n' between them */
+  bool known;                /* an EHLO or HELO was answered on this connection as it is now */
+  bool pipelining, chunking; /* asked for at every command, so they are looked up once */
+  bool without_pipelining, without_chunking; /* whatever the server says: it was found to break on them */
 } ss_caps;
 
 /* One keyword with its parameters; both point into the ss_caps they came from. */
@@ -19,10 +20,15 @@ typedef struct ss_keyword {
   size_t name_length, params_length;
 } ss_keyword;
 
+typedef struct ss_word {
+  const char *text;
+  size_t length;
+} ss_word;
+
 void ss_caps_init(ss_caps *c);
 void ss_caps_free(ss_caps *c);
 
-/* Forgets everything, as after STARTTLS (RFC 3207 section 4.2). */
+/* Forgets everything that the server said, as after STARTTLS (RFC 3207 section 4.2). */
 void ss_caps_forget(ss_caps *c);
 
 /* Takes the text of a positive EHLO reply, or of a HELO reply (`extended` false: then nothing is offered). SS_OK or
@@ -41,7 +47,14 @@ bool ss_caps_find(const ss_caps *c, const char *name, ss_keyword *k);
 /* Whether a keyword is offered with `word` among its parameters (AUTH PLAIN). */
 bool ss_caps_offers(const ss_caps *c, const char *name, const char *word);
 
-/* The limit that SIZE declares (RFC 1870), saturating; 0 when there is none. */
-uint64_t ss_caps_size_limit(const ss_caps *c);
+/* Walks the parameters of a keyword: *position starts at 0. False at the end. */
+bool ss_caps_next_param(const ss_keyword *k, size_t *position, ss_word *word);
+
+/* The number that n bytes begin with, saturating; 0 when they begin with none. */
+uint64_t ss_caps_number(const char *p, size_t n);
+
+/* A limit that LIMITS declares (RFC 9422): "RCPTMAX", "MAILMAX", "RCPTDOMAINMAX"; 1 to 999999. False when there is none
+ * that is well-formed: the others are to be ignored. */
+bool ss_caps_limit(const ss_caps *c, const char *name, unsigned *value);
 
 #endif

@@ -1,11 +1,14 @@
 /* data: see data.h. */
 #include "smtp/data.h"
 
+#include <stdio.h>
 #include <string.h>
 
-void ss_data_begin(ss_data *d)
+enum { BDAT_LINE = sizeof "BDAT 18446744073709551615 LAST\r\n" };
+
+void ss_data_begin(ss_data *d, bool dotted)
 {
-  *d = (ss_data){0};
+  *d = (ss_data){.dotted = dotted};
 }
 
 /* The first c in [p, end), or end. */
@@ -18,7 +21,7 @@ static const uint8_t *find(const uint8_t *p, const uint8_t *end, int c)
 static uint8_t *put_text(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
 {
   if (n == 0) return to;
-  if (!d->line_open && *p == '.') *to++ = '.';
+  if (d->dotted && !d->line_open && *p == '.') *to++ = '.';
   memcpy(to, p, n);
   d->line_open = true;
   d->after_cr = false;
@@ -37,28 +40,67 @@ static uint8_t *put_break(ss_data *d, uint8_t *to, uint8_t c)
   return to;
 }
 
-ss_status ss_data_write(ss_data *d, ss_buf *to, const void *bytes, size_t n)
+static uint8_t *encode(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
 {
-  const uint8_t *p = bytes, *end = p + n;
-  if (n == 0) return SS_OK;
-  if (memchr(p, '\0', n)) return SS_E_ARGUMENT;
-  if (n > SIZE_MAX / 2 || ss_buf_room(to) < ss_data_bound(n)) return SS_E_FULL;
-  uint8_t *begin = ss_buf_reserve(to, ss_data_bound(n)), *out = begin;
-  if (!out) return SS_E_MEMORY;
+  const uint8_t *end = p + n;
   /* The next LF is looked for once, not again at each CR before it: bare CRs must not cost more than other bytes. */
   const uint8_t *lf = find(p, end, '\n');
   while (p < end) {
     const uint8_t *stop = find(p, lf, '\r');
-    out = put_text(d, out, p, (size_t)(stop - p));
+    to = put_text(d, to, p, (size_t)(stop - p));
     p = stop;
-    if (p < end) out = put_break(d, out, *p++);
+    if (p < end) to = put_break(d, to, *p++);
     if (p > lf) lf = find(p, end, '\n');
   }
-  ss_buf_commit(to, (size_t)(out - begin));
-  return SS_OK;
+  return to;
+}
+
+/* Where n bytes and `more` may be written; NULL and *status otherwise. */
+static uint8_t *reserve(ss_buf *to, const void *p, size_t n, size_t more, ss_status *status)
+{
+  uint8_t *begin = NULL;
+  if (n && memchr(p, '\0', n))
+    *status = SS_E_ARGUMENT;
+  else if (n > SIZE_MAX / 4 || ss_buf_room(to) < ss_data_bound(n) + more)
+    *status = SS_E_FULL;
+  else if (!(begin = ss_buf_reserve(to, ss_data_bound(n) + more)))
+    *status = SS_E_MEMORY;
+  return begin;
+}
+
+ss_status ss_data_write(ss_data *d, ss_buf *to, const void *p, size_t n)
+{
+  ss_status status = SS_OK;
+  if (n == 0) return SS_OK;
+  uint8_t *begin = reserve(to, p, n, 0, &status);
+  if (begin) ss_buf_commit(to, (size_t)(encode(d, begin, p, n) - begin));
+  return status;
 }
 
 ss_status ss_data_end(ss_data *d, ss_buf *to)
 {
   return ss_buf_puts(to, d->line_open ? "\r\n.\r\n" : ".\r\n");
+}
+
+static size_t bdat_line(char line[BDAT_LINE], size_t octets, bool last)
+{
+  return (size_t)snprintf(line, BDAT_LINE, "BDAT %zu%s\r\n", octets, last ? " LAST" : "");
+}
+
+ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool last)
+{
+  ss_status status = SS_OK;
+  char line[BDAT_LINE];
+  uint8_t *begin = reserve(to, p, n, BDAT_LINE + 2, &status);
+  if (!begin) return status;
+  /* The count stands before what it counts. Most often it is n, so the octets are written where they then belong, and moved
+     where it is not: cheaper than to go over them twice. */
+  size_t guess = bdat_line(line, n, last);
+  uint8_t *octets = begin + guess, *end = n ? encode(d, octets, p, n) : octets;
+  if (last && d->line_open) end = put_break(d, end, '\r');
+  size_t count = (size_t)(end - octets), length = bdat_line(line, count, last);
+  if (length != guess) memmove(begin + length, octets, count);
+  memcpy(begin, line, length);
+  ss_buf_commit(to, length + count);
+  return SS_OK;
 }

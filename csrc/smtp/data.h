@@ -1,18 +1,20 @@
-/* data: a message on its way through DATA (RFC 5321 section 4.5.2), exact wherever the caller cut its chunks.
+/* data: a message on its way through DATA (RFC 5321 section 4.5.2) or BDAT (RFC 3030 section 2), exact wherever the caller
+ * cut its pieces, and the same message either way.
  *
  * Two things happen here and nowhere else: CR and LF leave only as CRLF, whatever came in (a bare one is what SMTP
- * smuggling is made of: section 2.3.8), and a dot that begins a line is doubled. */
+ * smuggling is made of: section 2.3.8), and with DATA a dot that begins a line is doubled. */
 #ifndef SS_DATA_H
 #define SS_DATA_H
 
 #include "base/buf.h"
 
 typedef struct ss_data {
+  bool dotted;    /* dots are doubled */
   bool after_cr;  /* the last byte in was a CR whose LF was already written */
   bool line_open; /* something was written since the last CRLF */
 } ss_data;
 
-void ss_data_begin(ss_data *d);
+void ss_data_begin(ss_data *d, bool dotted);
 
 /* Most bytes that n more could become. */
 static inline size_t ss_data_bound(size_t n)
@@ -26,5 +28,9 @@ ss_status ss_data_write(ss_data *d, ss_buf *to, const void *p, size_t n);
 
 /* Appends the end: a CRLF where the last line lacks it, and the lone dot. SS_OK, SS_E_FULL or SS_E_MEMORY. */
 ss_status ss_data_end(ss_data *d, ss_buf *to);
+
+/* Appends a BDAT command with n more bytes, encoded: the last one, if `last`, with a CRLF where the last line lacks it. As
+ * ss_data_write. */
+ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool last);
 
 #endif

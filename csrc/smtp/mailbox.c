@@ -1,5 +1,6 @@
 /* mailbox: see mailbox.h. */
 #include "smtp/mailbox.h"
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 #include <arpa/inet.h>
@@ -11,7 +12,7 @@ enum { MAX_LOCAL = 64, MAX_DOMAIN = 255, MAX_LABEL = 63, MAX_MAILBOX = 254 };
 
 static bool is_alnum(unsigned char c)
 {
-  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+  return ss_ascii_digit(c) || ss_ascii_letter(c);
 }
 
 static bool is_atext(unsigned char c)

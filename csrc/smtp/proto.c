@@ -105,11 +105,13 @@ int64_t ss_proto_mail(ss_proto *p, const char *mailbox, size_t n, const ss_mail_
   if (status == SS_OK) status = ss_mail_params(line, o, &p->caps, e);
   if (status == SS_OK) status = ss_buf_puts(line, "\r\n");
   int64_t tag = enqueue(p, SS_MAIL, mark, status, e);
-  if (tag > 0) p->smtputf8 = o->smtputf8;
+  if (tag < 0) return tag;
+  p->smtputf8 = o->smtputf8;
+  p->begun++;
   return tag;
 }
 
-int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, ss_error *e)
+int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, const ss_rcpt_options *o, ss_error *e)
 {
   ss_status status = check_legal(p, SS_RCPT, e);
   if (status == SS_OK) status = check_mailbox(p, mailbox, n, p->smtputf8, e);
@@ -118,7 +120,9 @@ int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, ss_error *e)
   size_t mark = ss_buf_len(line);
   status = ss_buf_puts(line, "RCPT TO:<");
   if (status == SS_OK) status = ss_buf_append(line, mailbox, n);
-  if (status == SS_OK) status = ss_buf_puts(line, ">\r\n");
+  if (status == SS_OK) status = ss_buf_puts(line, ">");
+  if (status == SS_OK) status = ss_rcpt_params(line, mailbox, n, o, &p->caps, e);
+  if (status == SS_OK) status = ss_buf_puts(line, "\r\n");
   return enqueue(p, SS_RCPT, mark, status, e);
 }
 
@@ -207,28 +211,65 @@ ss_status ss_proto_body(ss_proto *p, const void *bytes, size_t n, ss_error *e)
   return SS_OK;
 }
 
+/* Adds a command whose bytes stand in `out` already, behind `before` others, or takes them back. */
+static int64_t add_released(ss_proto *p, ss_verb verb, size_t before)
+{
+  int64_t tag = ss_queue_add(&p->queue, verb, 0);
+  if (tag < 0) {
+    ss_buf_cut(&p->out, before);
+    return tag;
+  }
+  p->released += ss_buf_len(&p->out) - before;
+  ss_queue_next(&p->queue)->ends_at = p->released;
+  ss_queue_release(&p->queue);
+  p->sending = ss_verb_rule_of(verb)->sent;
+  return tag;
+}
+
 int64_t ss_proto_write_end(ss_proto *p, ss_error *e)
 {
   size_t before = ss_buf_len(&p->out);
-  ss_status status = ss_data_end(&p->data, &p->out);
-  int64_t tag = status == SS_OK ? ss_queue_add(&p->queue, SS_END, 0) : status;
-  if (tag < 0) {
-    ss_buf_cut(&p->out, before);
-    return ss_fail(e, (ss_status)tag, "no room for the end of the message");
-  }
-  p->released += ss_buf_len(&p->out) - before;
-  ss_command *end = ss_queue_next(&p->queue);
-  end->ends_at = p->released;
-  if (p->lmtp && p->recipients) end->replies = p->recipients;
-  ss_queue_release(&p->queue);
-  p->sending = ss_verb_rule_of(SS_END)->sent;
-  return tag;
+  int64_t tag = ss_data_end(&p->data, &p->out);
+  if (tag == SS_OK) tag = add_released(p, SS_END, before);
+  return tag < 0 ? ss_fail(e, (ss_status)tag, "no room for the end of the message") : tag;
 }
 
 int64_t ss_proto_end(ss_proto *p, ss_error *e)
 {
   ss_status status = check_body(p, e);
   return status == SS_OK ? ss_proto_write_end(p, e) : status;
+}
+
+/* Whether nothing stands between what was queued and `out`, so that a command may be written there at once. */
+static bool may_write(ss_proto *p, ss_verb verb)
+{
+  const ss_command command = {.verb = verb}, *last = ss_queue_newest_released(&p->queue);
+  /* Where a part was refused, an LMTP server may answer the end of the message once, or for each recipient: nobody knows
+     whose the next reply would be. So each part is waited for. */
+  if (p->lmtp && last && last->verb == SS_BDAT) return false;
+  return !ss_queue_next(&p->queue) && may_release(p, &command);
+}
+
+int64_t ss_proto_chunk(ss_proto *p, const void *bytes, size_t n, bool last, ss_error *e)
+{
+  ss_verb verb = last ? SS_BDAT_LAST : SS_BDAT;
+  ss_status status = check_legal(p, verb, e);
+  if (status != SS_OK) return status;
+  if (!p->caps.chunking) return ss_fail(e, SS_E_UNOFFERED, "the server does not offer CHUNKING");
+  if (n > SS_BODY_MAX)
+    return ss_fail(e, SS_E_ARGUMENT, "more than %d bytes of a message at once", SS_BODY_MAX);
+  if (ss_proto_release(p) != SS_OK) return memory_or_full(SS_E_MEMORY, e);
+  if (!may_write(p, verb))
+    return ss_fail(e, SS_E_FULL, "what was queued before must be written, and answered, first");
+  ss_data after = p->data;
+  if (p->sending == SS_ADDRESSED) ss_data_begin(&after, false);
+  size_t before = ss_buf_len(&p->out);
+  int64_t tag = ss_data_chunk(&after, &p->out, bytes, n, last);
+  if (tag == SS_E_ARGUMENT) return ss_fail(e, SS_E_ARGUMENT, "the message contains a NUL");
+  if (tag == SS_OK) tag = add_released(p, verb, before);
+  if (tag < 0) return ss_fail(e, (ss_status)tag, "no room for more of the message");
+  p->data = after;
+  return tag;
 }
 
 void ss_proto_secured(ss_proto *p)

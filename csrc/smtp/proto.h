@@ -15,7 +15,7 @@
 enum {
   SS_IN_CAP = SS_REPLY_TOTAL + 32768,
   SS_OUT_CAP = 1 << 20, /* encoded bytes waiting for the driver */
-  SS_BODY_MAX = 1 << 18 /* most bytes of one call to ss_proto_body */
+  SS_BODY_MAX = 1 << 18 /* most bytes of one call to ss_proto_body or ss_proto_chunk */
 };
 
 typedef struct ss_proto {
@@ -26,6 +26,7 @@ typedef struct ss_proto {
   ss_state sending, settled;
   ss_data data;
   uint64_t released;   /* bytes ever put into `out` */
+  unsigned begun;      /* MAIL commands that no reply has reached yet */
   unsigned recipients; /* accepted in the transaction that replies have reached */
   bool lmtp; /* LHLO was accepted: the end of a message has a reply for each of them (RFC 2033 section 4.2) */
   bool mail_accepted; /* likewise */
@@ -45,7 +46,7 @@ int64_t ss_proto_command(ss_proto *p, ss_verb verb, const char *argument, size_t
 
 /* MAIL and RCPT take a mailbox without angle brackets; MAIL's may be empty, the null reverse-path. */
 int64_t ss_proto_mail(ss_proto *p, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e);
-int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, ss_error *e);
+int64_t ss_proto_rcpt(ss_proto *p, const char *mailbox, size_t n, const ss_rcpt_options *o, ss_error *e);
 
 /* Whether AUTH may be queued now: SS_OK, or what ss_proto_auth would say. */
 ss_status ss_proto_check_auth(const ss_proto *p, const char *mechanism, ss_error *e);
@@ -60,8 +61,12 @@ ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_er
 ss_status ss_proto_body(ss_proto *p, const void *bytes, size_t n, ss_error *e);
 int64_t ss_proto_end(ss_proto *p, ss_error *e);
 
-/* The same without asking whether a message may end now: for answer.c, which ends one that nobody may receive. Nothing else
- * can be queued in that state, so it counts as released at once. */
+/* A part of the message with its BDAT, the last one, if `last`: a tag, or as above. It goes to `out` at once and whole, behind
+ * everything queued before it; SS_E_FULL when that cannot be: write what there is and read the replies first. */
+int64_t ss_proto_chunk(ss_proto *p, const void *bytes, size_t n, bool last, ss_error *e);
+
+/* As ss_proto_end, without asking whether a message may end now: for answer.c, which ends one that nobody may receive.
+ * Nothing else can be queued in that state, so it counts as released at once. */
 int64_t ss_proto_write_end(ss_proto *p, ss_error *e);
 
 /* One reply: SS_OK, *reply filled (text valid until the next call) and *command the one that it answers (verb

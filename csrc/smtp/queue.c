@@ -20,10 +20,10 @@ static ss_command *at(ss_queue *q, size_t i)
 
 int64_t ss_queue_add(ss_queue *q, ss_verb verb, size_t length)
 {
-  if (ss_queue_is_full(q)) return SS_E_FULL;
+  if (!ss_queue_room(q)) return SS_E_FULL;
   ss_command *c = at(q, q->unreplied + q->unreleased);
   q->last_tag = q->last_tag == INT32_MAX ? 1 : q->last_tag + 1;
-  *c = (ss_command){.verb = verb, .tag = q->last_tag, .replies = 1, .length = length};
+  *c = (ss_command){.verb = verb, .tag = q->last_tag, .length = length};
   q->unreleased++;
   return c->tag;
 }
@@ -45,8 +45,8 @@ ss_command *ss_queue_next(ss_queue *q)
 
 void ss_queue_place(ss_queue *q, uint64_t released, uint64_t wire)
 {
-  for (size_t i = 0; i < q->unreplied; i++)
-    if (at(q, i)->ends_at <= released && !at(q, i)->wire_at) at(q, i)->wire_at = wire;
+  for (size_t i = q->unreplied; i-- > 0 && !at(q, i)->wire_at;)
+    if (at(q, i)->ends_at <= released) at(q, i)->wire_at = wire;
 }
 
 ss_command *ss_queue_find(ss_queue *q, uint32_t tag)
@@ -62,9 +62,11 @@ void ss_queue_release(ss_queue *q)
   q->unreplied++;
 }
 
-bool ss_queue_pop(ss_queue *q)
+bool ss_queue_pop(ss_queue *q, unsigned due)
 {
-  if (--at(q, 0)->replies) return false;
+  ss_command *c = at(q, 0);
+  if (!c->replies) c->replies = due;
+  if (--c->replies) return false;
   q->unreplied--;
   q->head = (q->head + 1) % SS_QUEUE_HELD;
   return true;

@@ -10,13 +10,14 @@
 #include "smtp/verb.h"
 
 /* Most commands held, and most on the wire without a reply: each of those can bring a reply, and replies must fit into
- * the sockets' buffers while a driver is still writing, or both sides would wait for each other. */
-enum { SS_QUEUE_HELD = 256, SS_QUEUE_UNREPLIED = 128, SS_QUEUE_TEXT = 65536 };
+ * the sockets' buffers while a driver is still writing, or both sides would wait for each other. 256 are 64 transactions of
+ * four commands; their replies, of some 60 bytes each, are 16 kB. */
+enum { SS_QUEUE_HELD = 512, SS_QUEUE_UNREPLIED = 256, SS_QUEUE_TEXT = 65536 };
 
 typedef struct ss_command {
   ss_verb verb;
   uint32_t tag;
-  unsigned replies; /* still due: one, but for the end of an LMTP message */
+  unsigned replies; /* still due; 0 until the first has come, when it is known how many there are */
   size_t length;    /* of its line in `text`, until it is released */
   uint64_t ends_at; /* how many bytes had been released when its last byte was; 0 before */
   uint64_t wire_at; /* inside TLS, which makes more of them: likewise of the bytes for the wire; 0 before */
@@ -40,9 +41,9 @@ static inline bool ss_queue_is_empty(const ss_queue *q)
   return q->unreplied + q->unreleased == 0;
 }
 
-static inline bool ss_queue_is_full(const ss_queue *q)
+static inline size_t ss_queue_room(const ss_queue *q)
 {
-  return q->unreplied + q->unreleased == SS_QUEUE_HELD;
+  return SS_QUEUE_HELD - q->unreplied - q->unreleased;
 }
 
 /* The oldest without a reply, the last released one, the next to release; NULL where there is none. */
@@ -60,7 +61,7 @@ ss_command *ss_queue_find(ss_queue *q, uint32_t tag);
 /* Moves the release cursor over the next command; its line must have been taken from q->text. */
 void ss_queue_release(ss_queue *q);
 
-/* A reply to the oldest command has come. True, and it is gone, when that was the last one due. */
-bool ss_queue_pop(ss_queue *q);
+/* A reply to the oldest command has come, which has `due` in all. True, and it is gone, when that was the last one. */
+bool ss_queue_pop(ss_queue *q, unsigned due);
 
 #endif

@@ -1,5 +1,6 @@
 /* reply: see reply.h. */
 #include "smtp/reply.h"
+#include "base/ascii.h"
 #include "base/printable.h"
 
 #include <string.h>
@@ -20,16 +21,12 @@ bool ss_reply_unfinished(const ss_reply_reader *r, const ss_buf *in)
   return r->lines > 0 || ss_buf_len(in) > 0;
 }
 
-static bool digit(uint8_t c)
-{
-  return c >= '0' && c <= '9';
-}
-
 /* RFC 5321 section 4.2: [2-5][0-5][0-9], then a space, a hyphen, or the end of the line. n bytes of the line are there. */
 static bool code_is_well_formed(const uint8_t *p, size_t n)
 {
   return !(n > 0 && (p[0] < '2' || p[0] > '5')) && !(n > 1 && (p[1] < '0' || p[1] > '5')) &&
-         !(n > 2 && !digit(p[2])) && !(n > 3 && p[3] != ' ' && p[3] != '-' && p[3] != '\r' && p[3] != '\n');
+         !(n > 2 && !ss_ascii_digit(p[2])) &&
+         !(n > 3 && p[3] != ' ' && p[3] != '-' && p[3] != '\r' && p[3] != '\n');
 }
 
 /* Checked as soon as the bytes are there, so that a peer of another protocol is found out without waiting for a line
@@ -53,7 +50,7 @@ static size_t enhanced_length(const uint8_t *p, size_t n, int code)
   if (n < 5 || p[0] != '0' + code / 100 || p[1] != '.') return 0;
   for (int part = 0; part < 2; part++) {
     size_t from = i;
-    while (i < n && i - from < 3 && digit(p[i]))
+    while (i < n && i - from < 3 && ss_ascii_digit(p[i]))
       i++;
     if (i == from) return 0;
     if (part == 0 && (i == n || p[i++] != '.')) return 0;
@@ -80,10 +77,10 @@ static ss_status add_text(ss_reply_reader *r, const uint8_t *p, size_t n, ss_err
   }
 }
 
-/* One line without its CRLF. SS_OK when it is the reply's last, SS_AGAIN when more follow. */
+/* One line without its CRLF, of which check_beginning has seen that it begins with a code. SS_OK when it is the reply's
+ * last, SS_AGAIN when more follow. */
 static ss_status take_line(ss_reply_reader *r, const uint8_t *p, size_t n, ss_error *e)
 {
-  if (n < 3) return ss_fail(e, SS_E_PROTOCOL, "the server sent a line too short for a reply code");
   int code = (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
   if (r->lines == 0) {
     ss_buf_clear(&r->text);

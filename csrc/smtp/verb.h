@@ -20,7 +20,9 @@ typedef enum ss_verb {
   SS_MAIL,
   SS_RCPT,
   SS_DATA,
-  SS_END, /* the lone dot that ends the message */
+  SS_END,       /* the lone dot that ends the message */
+  SS_BDAT,      /* a part of a message with its octets (RFC 3030) */
+  SS_BDAT_LAST, /* and the part that ends it */
   SS_RSET,
   SS_NOOP,
   SS_QUIT,
@@ -34,6 +36,8 @@ typedef enum ss_state {
   SS_OPEN,      /* MAIL was given */
   SS_ADDRESSED, /* and at least one RCPT */
   SS_BODY,      /* the server waits for the message */
+  SS_CHUNKED,   /* a part of it was given with BDAT */
+  SS_UNSETTLED, /* BDAT LAST was given, or a part was refused: only RSET is sure to end the transaction */
   SS_ENDED,     /* QUIT was given, or the server took its leave */
   SS_STATES,
   SS_UNCHANGED = SS_STATES /* in the table: stay where we are */
@@ -59,9 +63,10 @@ typedef enum ss_phase {
 
 typedef struct ss_verb_rule {
   const char *name;
-  uint16_t legal; /* set of ss_state in which it may be queued */
-  ss_state sent;  /* the sending state once it is queued */
-  ss_state done;  /* the settled state once it succeeded */
+  uint16_t legal;   /* set of ss_state in which it may be queued */
+  ss_state sent;    /* the sending state once it is queued */
+  ss_state done;    /* the settled state once it succeeded */
+  ss_state refused; /* and once it was refused */
   ss_group group;
   int success; /* the one code that means success, or 2 for any 2yz (RFC 5321 section 4.3.2: the first digit decides) */
   ss_phase phase;

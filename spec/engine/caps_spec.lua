@@ -139,4 +139,30 @@ describe("capabilities", function()
       assert.equal("unoffered", takes("SIZE 0009", 10))
     end)
   end)
+
+  -- RFC 9422
+  describe("LIMITS", function()
+    local function limits(lines)
+      return script.ready(lines):limits()
+    end
+
+    it("are those that the server declares", function()
+      assert.same({ RCPTMAX = 100, MAILMAX = 1, RCPTDOMAINMAX = 999999 },
+        limits "LIMITS RCPTMAX=100 MAILMAX=1 RCPTDOMAINMAX=999999")
+      assert.same({ RCPTMAX = 5 }, limits "limits rcptmax=5")
+      assert.same({ MAILMAX = 7 }, limits "LIMITS  \tXMAX=3 MAILMAX=7 ")
+      assert.same({}, limits "LIMITS")
+      assert.same({}, limits "RCPTMAX=5\nSIZE RCPTMAX=5\nXLIMITS RCPTMAX=5")
+    end)
+
+    it("are nothing where they are not well-formed, and the others stand", function()
+      for _, bad in ipairs {
+        "RCPTMAX=0", "RCPTMAX=007", "RCPTMAX=1000000", "RCPTMAX=-1", "RCPTMAX=+1", "RCPTMAX=1x", "RCPTMAX=", "RCPTMAX",
+        "RCPTMAX=1,MAILMAX=2", "RCPTMAX:5", "RCPTMAX =5", "XRCPTMAX=5", "RCPTMAXX=5", "RCPTMAX=99999999999999999999",
+      } do
+        assert.same({ MAILMAX = 10 }, limits("LIMITS " .. bad .. " MAILMAX=10"), bad)
+      end
+      assert.same({ RCPTMAX = 5 }, limits "LIMITS RCPTMAX=x RCPTMAX=5 RCPTMAX=6")
+    end)
+  end)
 end)

@@ -7,7 +7,7 @@ local core = require "smtpsec.core"
 local commands = {
   ehlo = { "client.test" }, helo = { "client.test" }, lhlo = { "client.test" }, starttls = {},
   auth = { "PLAIN", "user", "password" }, mail = { "a@client.test" }, rcpt = { "b@mail.test" }, data = {}, finish = {},
-  body = { "text", 1 }, rset = {}, noop = {}, quit = {},
+  body = { "text", 1 }, chunk = { "text", 1 }, rset = {}, noop = {}, quit = {},
 }
 
 local function greeted()
@@ -17,7 +17,7 @@ local function greeted()
 end
 
 local function ready()
-  return script.ready("PIPELINING\nAUTH PLAIN", { tls = "none", insecure_cleartext = true })
+  return script.ready("PIPELINING\nCHUNKING\nAUTH PLAIN", { tls = "none", insecure_cleartext = true })
 end
 
 local function after(make, ...)
@@ -35,6 +35,16 @@ local function after(make, ...)
 end
 
 local ok = "250 ok\r\n"
+local addressed = { { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok } }
+
+local function unpack_steps(steps, ...)
+  local all = { ... }
+  for i, step in ipairs(steps) do
+    table.insert(all, i, step)
+  end
+  return (table.unpack or unpack)(all) -- luacheck: ignore 113
+end
+
 local states = {
   ["before the greeting"] = {
     make = function() return assert(core.connection { tls = "none", insecure_cleartext = true }) end,
@@ -56,7 +66,7 @@ local states = {
     legal = "ehlo helo lhlo auth mail rset noop quit" },
   ["after RCPT"] = {
     make = after(ready, { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok }),
-    legal = "rcpt data rset noop quit",
+    legal = "rcpt data chunk rset noop quit",
   },
   ["after the only RCPT was refused"] = {
     make = after(ready, { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = "550 no\r\n" }),
@@ -69,7 +79,7 @@ local states = {
   ["after DATA was refused"] = {
     make = after(ready, { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok },
       { "data", reply = "554 no\r\n" }),
-    legal = "rcpt data rset noop quit",
+    legal = "rcpt data chunk rset noop quit",
   },
   ["inside a message"] = {
     make = after(ready, { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok },
@@ -79,6 +89,35 @@ local states = {
   ["after the end of a message was queued"] = {
     make = after(ready, { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok },
       { "data", reply = "354 go\r\n" }, { "finish" }),
+    legal = "ehlo helo lhlo auth mail rset noop quit",
+  },
+  ["after a part of a message was queued"] = { make = after(ready, unpack_steps(addressed, { "chunk", "text", 1 })),
+    legal = "chunk rset noop quit" },
+  ["after a part of a message was taken"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, reply = ok })), legal = "chunk rset noop quit",
+  },
+  ["after a part of a message was refused"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, reply = "552 no\r\n" })),
+    legal = "rset noop quit",
+  },
+  ["after the last part of a message was queued"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, true })), legal = "rset noop quit",
+  },
+  ["after the last part of a message was taken"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, true, reply = ok })),
+    legal = "ehlo helo lhlo auth mail rset noop quit",
+  },
+  ["after the last part of a message was refused"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, true, reply = "554 no\r\n" })),
+    legal = "rset noop quit",
+  },
+  ["after RSET behind the last part of a message"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, true }, { "rset" })),
+    legal = "ehlo helo lhlo auth mail rset noop quit",
+  },
+  ["after RSET cleared a refused part"] = {
+    make = after(ready, unpack_steps(addressed, { "chunk", "text", 1, reply = "552 no\r\n" },
+      { "rset", reply = ok })),
     legal = "ehlo helo lhlo auth mail rset noop quit",
   },
   ["after a message was refused"] = {
@@ -123,6 +162,10 @@ describe("the table of verbs", function()
     assert.equal("MAIL is not allowed before EHLO", text)
     _, _, text = script.ready():body("x", 1)
     assert.equal("end is not allowed between transactions", text)
+    _, _, text = states["after the last part of a message was queued"].make():mail "a@client.test"
+    assert.equal("MAIL is not allowed before the last message was accepted or RSET was given", text)
+    _, _, text = states["after a part of a message was taken"].make():data()
+    assert.equal("DATA is not allowed inside a message that is sent in parts", text)
   end)
 
   it("leaves the connection as it was after any number of mistakes", function()
@@ -179,6 +222,7 @@ describe("the table of verbs", function()
       { "after MAIL", "rcpt", good = { 250, 251, 252, 450, 550 }, bad = { 354, 334 } },
       { "after RCPT", "data", good = { 354, 451, 554 }, bad = { 250, 200, 334, 355, 353, 235 } },
       { "inside a message", "finish", good = { 250, 200, 452, 554 }, bad = { 354, 334 } },
+      { "after RCPT", "chunk", good = { 250, 200, 452, 503, 552 }, bad = { 354, 334, 300 } },
       { "between transactions", "rset", good = { 250, 500 }, bad = { 354 } },
       { "between transactions", "noop", good = { 250, 200, 500 }, bad = { 354 } },
       { "between transactions", "quit", good = { 221, 250, 500 }, bad = { 354 } },
@@ -193,7 +237,7 @@ describe("the table of verbs", function()
         it(("%d is a violation after %s"):format(code, case[2]), function()
           local status, words = answer(case[1], case[2], code)
           assert.equal("protocol", status)
-          local name = case[2] == "finish" and "end" or case[2]:upper()
+          local name = ({ finish = "end", chunk = "BDAT" })[case[2]] or case[2]:upper()
           assert.equal(("the server answered %s with %d"):format(name, code), words)
         end)
       end

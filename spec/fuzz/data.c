@@ -1,5 +1,6 @@
 /* data: a message of any bytes, handed over in any pieces: what goes out is the same whatever the pieces, holds CR and
- * LF only as CRLF, ends exactly once, and a server that goes by RFC 5321 reads the normalised message out of it. */
+ * LF only as CRLF, ends exactly once, and a server that goes by RFC 5321, or by RFC 3030, reads the normalised message
+ * out of it. */
 #include "smtp/data.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 static void encode(ss_buf *out, const uint8_t *p, size_t n, size_t most, uint32_t seed)
 {
   ss_data d;
-  ss_data_begin(&d);
+  ss_data_begin(&d, true);
   while (n) {
     seed = seed * 1664525 + 1013904223;
     size_t piece = (seed >> 8) % (most + 1), before = ss_buf_len(out);
@@ -61,6 +62,44 @@ static void decode(ss_buf *out, const uint8_t *p, size_t n)
   }
 }
 
+static void encode_chunks(ss_buf *out, const uint8_t *p, size_t n, size_t most, uint32_t seed)
+{
+  ss_data d;
+  ss_data_begin(&d, false);
+  for (bool last = false; !last;) {
+    seed = seed * 1664525 + 1013904223;
+    size_t piece = (seed >> 8) % (most + 1), before = ss_buf_len(out);
+    last = piece >= n;
+    if (last) piece = n;
+    ss_status status = ss_data_chunk(&d, out, p, piece, last);
+    bool nul = piece && memchr(p, '\0', piece);
+    REQUIRE(status == (nul ? SS_E_ARGUMENT : SS_OK));
+    REQUIRE(!nul || ss_buf_len(out) == before);
+    p += piece;
+    n -= piece;
+  }
+}
+
+/* Puts the chunks together again; each is as long as it says, and none breaks a CRLF. */
+static void decode_chunks(ss_buf *out, const uint8_t *p, size_t n)
+{
+  for (bool last = false; !last;) {
+    char *end;
+    const uint8_t *lf = memchr(p, '\n', n);
+    REQUIRE(n > 5 && memcmp(p, "BDAT ", 5) == 0 && lf);
+    size_t octets = strtoul((const char *)p + 5, &end, 10);
+    last = memcmp(end, " LAST\r\n", 7) == 0;
+    REQUIRE((const uint8_t *)end + (last ? 6 : 1) == lf && lf[-1] == '\r');
+    n -= (size_t)(lf + 1 - p);
+    p = lf + 1;
+    REQUIRE(octets <= n && (!octets || p[octets - 1] != '\r'));
+    ss_buf_append(out, p, octets);
+    p += octets;
+    n -= octets;
+  }
+  REQUIRE(n == 0);
+}
+
 static void require_same(const ss_buf *a, const ss_buf *b)
 {
   REQUIRE(ss_buf_len(a) == ss_buf_len(b));
@@ -86,6 +125,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     require_same(&whole, &pieces);
     decode(&read, ss_buf_data(&pieces), ss_buf_len(&pieces));
     normalize(&expected, data, n);
+    require_same(&read, &expected);
+  }
+  ss_buf_clear(&pieces);
+  ss_buf_clear(&read);
+  encode_chunks(&pieces, data, n, 7, seed);
+  if (!n || !memchr(data, '\0', n)) {
+    decode_chunks(&read, ss_buf_data(&pieces), ss_buf_len(&pieces));
     require_same(&read, &expected);
   }
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -205,6 +205,32 @@ static const step in_clear[] = {
     {"QUIT\r\n", "221 bye\r\n"},
 };
 
+/* The same in one flight. */
+static char chunked[LINES * (sizeof ".line\r\n" - 1) + 512];
+
+static void write_chunked(void)
+{
+  char *t = chunked;
+  t += sprintf(t,
+               "MAIL FROM:<a@client.test> BODY=8BITMIME RET=HDRS ENVID=a+2Bb\r\n"
+               "RCPT TO:<b@mail.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@mail.test\r\n"
+               "RCPT TO:<c@mail.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;c@mail.test\r\n"
+               "BDAT %zu LAST\r\n",
+               (size_t)LINES * 7 + 3);
+  for (int i = 0; i < LINES; i++)
+    t = mempcpy(t, ".line\r\n", 7);
+  strcpy(t, "x\r\nRSET\r\n");
+}
+
+static const step in_one_flight[] = {
+    {"", "220 mail.test\r\n"},
+    {HELLO,
+     "250-mail.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-DSN\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n"},
+    {"AUTH PLAIN " SECRET_BASE64 "cnk=\r\n", "235 ok\r\n"},
+    {chunked, "250 2.1.0 ok\r\n250 2.1.5 ok\r\n550 5.1.1 no\r\n250 queued\r\n250 ok\r\n"},
+    {"QUIT\r\n", "221 bye\r\n"},
+};
+
 /* ---- a session ------------------------------------------------------------------------------------------------ */
 
 typedef struct plan {
@@ -214,6 +240,7 @@ typedef struct plan {
   const step *steps; /* NULL: a context is made, and that is all */
   size_t count;
   bool server_fails; /* the server's allocations are the ones that fail */
+  bool chunked;      /* the message goes with BDAT */
 } plan;
 
 typedef struct session {
@@ -322,13 +349,25 @@ static ss_status send_message(session *s)
   return status;
 }
 
+/* The whole message, with a line more that has no end, and what must follow it. */
+static int64_t send_chunk(session *s)
+{
+  static char all[sizeof message + 1];
+  memcpy(all, message, sizeof message);
+  all[sizeof message] = 'x';
+  int64_t tag = ss_conn_chunk(s->conn, all, sizeof all, true, &s->e);
+  return tag > 0 ? ss_conn_simple(s->conn, SS_RSET, &s->e) : tag;
+}
+
 /* Does the next thing: how many events are then awaited, or a failure; 0 at the end. */
 static int64_t next_turn(session *s)
 {
   ss_conn *c = s->conn;
   ss_error *e = &s->e;
   const char *password = s->plan->password;
-  const ss_mail_options options = {.body_8bit = true};
+  const ss_mail_options options = {
+      .body_8bit = true, .ret = SS_RETURN_HEADERS, .envid = "a+b", .envid_length = 3};
+  const ss_rcpt_options to = {.notify = SS_NOTIFY_FAILURE | SS_NOTIFY_DELAY, .orcpt = true};
   int64_t tag;
   switch (s->turn++) {
   case 0: return 1; /* the greeting */
@@ -350,12 +389,13 @@ static int64_t next_turn(session *s)
   case 5:
     s->remembers = client_remembers();
     tag = ss_conn_mail(c, "a@client.test", 13, &options, e);
-    if (tag > 0) tag = ss_conn_rcpt(c, "b@mail.test", 11, e);
-    if (tag > 0) tag = ss_conn_rcpt(c, "c@mail.test", 11, e);
-    if (tag > 0) tag = ss_conn_simple(c, SS_DATA, e);
-    if (tag > 0) return 4;
+    if (tag > 0) tag = ss_conn_rcpt(c, "b@mail.test", 11, &to, e);
+    if (tag > 0) tag = ss_conn_rcpt(c, "c@mail.test", 11, &to, e);
+    if (tag > 0) tag = s->plan->chunked ? send_chunk(s) : ss_conn_simple(c, SS_DATA, e);
+    if (tag > 0) return s->plan->chunked ? 5 : 4;
     break;
   case 6:
+    if (s->plan->chunked) return next_turn(s);
     tag = send_message(s);
     if (tag == SS_OK) tag = ss_conn_end(c, e);
     break;
@@ -543,11 +583,12 @@ int main(int argc, char **argv)
   static const plan plans[] = {
       {"a client's context", .server_fails = false},
       {"a server's context", .server_fails = true},
-      {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", SECRET, STEPS(in_clear), false},
-      {"in clear with a long password", SS_TLS_NONE, "PLAIN", long_password, STEPS(with_long_password),
+      {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", SECRET, STEPS(in_clear), false, false},
+      {"in clear with a long password", SS_TLS_NONE, "PLAIN", long_password, STEPS(with_long_password), false,
        false},
-      {"STARTTLS with PLAIN", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), false},
-      {"STARTTLS, the server's side", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), true},
+      {"in clear with BDAT", SS_TLS_NONE, "PLAIN", SECRET, STEPS(in_one_flight), false, true},
+      {"STARTTLS with PLAIN", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), false, false},
+      {"STARTTLS, the server's side", SS_TLS_STARTTLS, "PLAIN", SECRET, STEPS(with_starttls), true, false},
   };
   ss_error e;
   if (argc != 2 || !CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free)) return 2;
@@ -556,6 +597,7 @@ int main(int argc, char **argv)
     if (!(contexts[role] = make_context((ss_tls_role)role, &e))) return 2;
   write_message();
   write_password();
+  write_chunked();
   for (size_t i = 0; i < sizeof plans / sizeof *plans; i++)
     run(&plans[i]);
   for (int role = 0; role < 2; role++)

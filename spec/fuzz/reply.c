@@ -31,7 +31,9 @@ static void check_capabilities(const ss_reply *reply)
   ss_caps_server(&caps, &n);
   REQUIRE(n <= reply->length);
   ss_caps_offers(&caps, "AUTH", "PLAIN");
-  ss_caps_size_limit(&caps);
+  unsigned limit = 1;
+  ss_caps_limit(&caps, "RCPTMAX", &limit);
+  REQUIRE(limit >= 1 && limit <= 999999);
   ss_caps_free(&caps);
 }
 

@@ -45,18 +45,23 @@ say() { # an operation of conn.c with a length and bytes: say LETTER 'text as pr
   printf "$1\\$(printf %03o "$length")$2"
 }
 
-greeting() { # greeting MODE VERB: up to the reply to EHLO (000) or LHLO (002)
+greeting() { # greeting MODE VERB [bulk]: up to the reply to EHLO (000) or LHLO (002), which offers what bulk mail needs
   # shellcheck disable=SC2059
   printf "\\$1"
   say f '220 mail.test\r\n'
   # shellcheck disable=SC2059
   printf "zE\\${2:-000}z"
-  say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n'
+  if test "${3:-}"; then # a length is one byte
+    say f '250-mail.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-DSN\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n'
+    say f '250-DELIVERBY 9\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=5\r\n250 FUTURERELEASE 86400 2030-01-01T00:00:00Z\r\n'
+  else
+    say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n'
+  fi
   printf 'z'
 }
 
 mess() { # everything that may be asked for, in or out of place
-  printf 'E\000A\001\002ppSM\000\000M\003\000R\000D.XN'
+  printf 'E\000A\001\002ppSM\000\000M\003\000R\000\000D.XN'
   say b 'body'
   say H '[192.0.2.1]'
   printf '\000'
@@ -65,18 +70,41 @@ mess() { # everything that may be asked for, in or out of place
 transaction() {
   printf 'M\003\000M\000' # the first needs what is not offered
   say '' 'a@client.test'
-  printf 'R\000R\000R\000Dz'
+  printf 'R\000\000R\034\000R\021\000Dz'
   say f '250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 ok\r\n550 5.1.1 no\r\n354 go\r\n'
   printf 'z'
   say b '.one\r\n.\r.\ntwo'
-  printf '.zR\000'
+  printf '.zR\000\000'
   say f '250 queued\r\n'
   printf 'zQz'
   say f '221 bye\r\n'
   printf 'zc'
 }
 
+transactions() { # several in flight, with BDAT, of which a server refuses some
+  for last in '\001' '\001' '\000' '\001'; do
+    printf "T\000$last"
+    say '' 'one\r\n.two\n\rthree'
+  done
+  # shellcheck disable=SC2059
+  printf "$1"
+  say f '250 ok\r\n250 ok\r\n250 one\r\n250 ok\r\n250 ok\r\n550 no\r\n503 no\r\n250 ok\r\n'
+  printf 'z'
+  say f '250 ok\r\n250 ok\r\n452 full\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 four\r\n250 ok\r\n'
+  printf 'zm\373\005\001\003\000'
+  say '' 'id+1'
+  printf 'R\036\000C\000'
+  say '' 'half a\r'
+  printf 'C\001'
+  say '' '\nmessage'
+  printf 'Qz'
+  say f '250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n221 bye\r\n'
+  printf 'z'
+}
+
 for target in conn conn_tls; do
+  { greeting 010 000 bulk; transactions z; } | seed $target chunks
+  { greeting 010 002 bulk; transactions 'w\377'; } | seed $target lmtp_chunks
   { greeting 010; transaction; } | seed $target mail
   { greeting 010 002; transaction; say f '250 one\r\n250 two\r\n'; printf 'z'; } | seed $target lmtp
   { greeting 010; printf 'A\000\001pz'; say f '235 ok\r\n'; printf 'z'; transaction; } | seed $target plain
@@ -120,6 +148,12 @@ cat >"$build/words" <<'W'
 "STARTTLS"
 "SMTPUTF8"
 "8BITMIME"
+"CHUNKING"
+"DSN"
+"LIMITS RCPTMAX=1"
+"DELIVERBY 9"
+"REQUIRETLS"
+"FUTURERELEASE 9 2030-01-01T00:00:00Z"
 "SIZE "
 "AUTH PLAIN LOGIN CRAM-MD5"
 "f\x0a"
