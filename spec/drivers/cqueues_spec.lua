@@ -19,27 +19,7 @@ describe("the cqueues driver", function()
     run(function() case.check(driver, around) end)
   end)
 
-  it("lets two transfers and a clock run side by side", function()
-    local slow = peer.start { { sleep = 0.4 }, { send = "220\n" }, { take = 1000000 }, { drain = true } }
-    local ticks, done = 0, 0
-    local started = driver.now()
-    local function transfer()
-      local stream = assert(driver.connect({ host = "localhost", port = slow.port }, 2))
-      assert(stream:read(100, 2) == "220\n")
-      assert(stream:write(("x"):rep(1000000), 5) == 1000000)
-      stream:close()
-      done = done + 1
-    end
-    run(transfer, transfer, function()
-      while done < 2 do
-        cqueues.sleep(0.01)
-        ticks = ticks + 1
-      end
-    end)
-    assert.is_true(driver.now() - started < 1.2)
-    assert.is_true(ticks > 20)
-    slow:stop()
-  end)
+  loop.side_by_side(driver, run, cqueues.sleep)
 
   it("forgets a descriptor before its number is used again", function()
     local speaker = peer.start { { sleep = 0.02 }, { send = "x" }, { drain = true } }

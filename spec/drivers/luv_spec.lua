@@ -33,27 +33,7 @@ describe("the luv driver", function()
     run(function() case.check(driver, around) end)
   end)
 
-  it("lets two transfers and a clock run side by side", function()
-    local slow = peer.start { { sleep = 0.4 }, { send = "220\n" }, { take = 1000000 }, { drain = true } }
-    local ticks, done = 0, 0
-    local started = driver.now()
-    local function transfer()
-      local stream = assert(driver.connect({ host = "localhost", port = slow.port }, 2))
-      assert(stream:read(100, 2) == "220\n")
-      assert(stream:write(("x"):rep(1000000), 5) == 1000000)
-      stream:close()
-      done = done + 1
-    end
-    run(transfer, transfer, function()
-      while done < 2 do
-        sleep(0.01)
-        ticks = ticks + 1
-      end
-    end)
-    assert.is_true(driver.now() - started < 1.2)
-    assert.is_true(ticks > 20)
-    slow:stop()
-  end)
+  loop.side_by_side(driver, run, sleep)
 
   it("leaves nothing in the loop", function()
     local quick = peer.start { { send = "x" }, { drain = true } }
@@ -67,6 +47,30 @@ describe("the luv driver", function()
     quick:stop()
   end)
 
+  it("leaves nothing of a crew in the loop", function()
+    local silent = peer.start { { stall = true } }
+    local went_on = false
+    run(function()
+      local crew = driver.crew()
+      local stream = assert(driver.connect({ host = "127.0.0.1", port = silent.port }, 2))
+      crew:start(1, function()
+        stream:read(1, 60)
+        went_on = true
+      end)
+      crew:start(2, function()
+        driver.sleep(60)
+        went_on = true
+      end)
+      crew:start(3, function() driver.sleep(0.01) end)
+      assert(crew:wait(5) == 3)
+      crew:close()
+      stream:close()
+    end)
+    assert.is_false(uv.loop_alive())
+    assert.is_false(went_on)
+    silent:stop()
+  end)
+
   it("says that it needs a coroutine", function()
     local stream, why, text
     local co, main = coroutine.running()
@@ -78,5 +82,10 @@ describe("the luv driver", function()
     assert.is_nil(stream)
     assert.equal("connect", why)
     assert.matches("coroutine", text)
+    local crew
+    crew, text = driver.crew()
+    assert.is_nil(crew)
+    assert.matches("coroutine", text)
+    assert.has_error(function() driver.sleep(1) end, "smtpsec: " .. text)
   end)
 end)

@@ -12,7 +12,7 @@ local names = { auto = true, socket = true, nginx = true, cqueues = true, luv = 
 local function wait(list, seconds)
   local cqueues = package.loaded["cqueues"]
   local direct = cqueues and select(2, cqueues.running())
-  require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
+  return require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 
 local function checked(driver, level)

@@ -5,41 +5,28 @@
 --
 -- @module smtpsec.io.luv
 
+local luv_crew = require "smtpsec.io.luv.crew"
+local luv_wait = require "smtpsec.io.luv.wait"
 local polled = require "smtpsec.io.polled"
-local sock = require "smtpsec.sock"
-local uv = require "luv"
 
-local function running()
-  local co, main = coroutine.running()
-  return not main and co or nil
-end
+local ADVICE = "the luv driver waits by yielding: call it in a coroutine, not in the main program"
 
--- Through a watch, because a poll handle of libuv reports a refused connection as a wrong use of itself.
 local function wait(list, seconds)
-  local co = running()
-  local watch = assert(sock.watch(list))
-  local poll, timer = assert(uv.new_poll(watch:fd())), uv.new_timer()
-  local function wake()
-    if not watch then return end
-    poll:close()
-    timer:close()
-    watch:close()
-    watch = nil
-    assert(coroutine.resume(co))
-  end
-  poll:start("r", wake)
-  timer:start(math.max(math.ceil(seconds * 1000), 0), 0, wake)
-  coroutine.yield()
+  if not luv_wait.running() then error("smtpsec: " .. ADVICE, 0) end
+  luv_wait.sockets(list, seconds)
 end
 
 local driver = polled.driver("luv", wait)
 local connect = driver.connect
 
 function driver.connect(target, seconds)
-  if not running() then
-    return nil, "connect", "the luv driver waits by yielding: call it in a coroutine, not in the main program"
-  end
+  if not luv_wait.running() then return nil, "connect", ADVICE end
   return connect(target, seconds)
+end
+
+function driver.crew()
+  if not luv_wait.running() then return nil, ADVICE end
+  return luv_crew.new()
 end
 
 return driver

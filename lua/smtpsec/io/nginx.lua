@@ -10,8 +10,9 @@ local dial = require "smtpsec.io.nginx.dial"
 local hello = require "smtpsec.io.hello"
 local has_sock, sock = pcall(require, "smtpsec.sock")
 
--- A write is bounded slice by slice: small enough that the kernel, once it reports room, takes one whole.
-local SLICE = 8192
+-- A write is bounded slice by slice: small enough that the kernel, once it reports room, takes one whole; large enough
+-- for a record of TLS.
+local SLICE = 17 * 1024
 
 local driver = { name = "nginx", now = dial.now }
 
@@ -38,15 +39,19 @@ function Stream:read(max, seconds)
   return nil, whys[err] or "error", err
 end
 
--- Of a slice that fails, none counts as taken: the cosocket does not tell.
+-- A cosocket does not tell how much of a slice that fails went out: it may have been all of it.
 function Stream:write(bytes, seconds)
-  if not self.tcp then return closed_here() end
+  if not self.tcp then
+    local _, why, text = closed_here()
+    return nil, why, text, 0
+  end
   local deadline, written = dial.deadline_in(seconds), 0
   repeat
     dial.set_timeout(self.tcp, deadline - dial.now())
-    local sent, err = self.tcp:send(bytes:sub(written + 1, written + SLICE))
+    local slice = bytes:sub(written + 1, written + SLICE)
+    local sent, err = self.tcp:send(slice)
+    written = written + #slice
     if not sent then return nil, whys[err] or "error", err, written end
-    written = written + sent
     if written < #bytes and dial.now() >= deadline then return nil, "timeout", "timeout", written end
   until written == #bytes
   return written
@@ -85,6 +90,16 @@ function driver.unpark(token)
   local ok = tcp:connect("unix:", { pool = token.pool })
   if not ok or tcp:getreusedtimes() == 0 then return nil end
   return wrap(tcp, token.pool, token.address, token.port)
+end
+
+function driver.sleep(seconds)
+  ngx.sleep(math.max(seconds, 0))
+end
+
+function driver.crew()
+  local usable, text = dial.cosocket()
+  if not usable then return nil, text end
+  return require("smtpsec.io.nginx.crew").new()
 end
 
 --- The name for EHLO. (A cosocket does not tell its own address.)

@@ -12,8 +12,12 @@
 --         target is { host =, port = } or { path = }; why is "dns", "connect" or "timeout".
 --     driver.hello(stream) -> the name for EHLO where the user gives none
 --     driver.unpark(token) -> stream | nil
+--     driver.sleep(seconds): waits, and the host's other work goes on
+--     driver.crew() -> crew | nil, text
 --     stream:read(max, seconds) -> bytes, at least one | nil, "closed" | "timeout" | "error", text
---     stream:write(bytes, seconds) -> #bytes | nil, why, text, how many were taken
+--     stream:write(bytes, seconds) -> #bytes | nil, why, text, most: how many may have been taken
+--         Never less than the peer can have got: what is above that number was certainly not sent, and whether a mail
+--         may be sent again hangs on it. A driver that is not told how much of a failed write went out counts it all.
 --     stream:alive() -> true when an idle stream is open and silent
 --     stream:park(seconds) -> a token to keep until the next use, for at most that long | nil, text
 --     stream:close(), any number of times
@@ -22,8 +26,21 @@
 -- The seconds bound the whole step: a connect with its name and every address of it, a write to its last byte. nil
 -- seconds are no bound.
 --
+-- A crew runs several functions side by side, so that one caller has several connections at work:
+--
+--     crew:start(key, fn, ...)  runs fn(...) until it waits for the first time
+--     crew:wait(seconds) -> key, true, results … | key, false, the error: of one function that has ended, in the order
+--         in which they end; nil when none is running, nil, "timeout" when the seconds are over. nil seconds: no bound
+--     crew:close()              forgets what is still running; nothing of it runs any more. Whoever has their streams
+--         closes them, and for more than that a stream that was waited for is no good any more
+--
+-- The driver's streams wait in the crew's functions as they do elsewhere, whoever made them and where, and a stream is
+-- used by one function at a time. A function that fails disturbs no other. start() and wait() are called by the one
+-- who made the crew. A driver of your own may be without crew (one connection at a time) and sleep (no pause).
+--
 -- @module smtpsec.io.polled
 
+local crew = require "smtpsec.io.crew"
 local hello = require "smtpsec.io.hello"
 local sock = require "smtpsec.sock"
 
@@ -92,11 +109,28 @@ end
 
 --- Makes a driver.
 ---@param name string
----@param wait fun(list: table, seconds: number) returns when one of the list's { descriptor, "r" | "w" } is ready or
---- the seconds are over; sooner does no harm
+---@param host_wait fun(list: table, seconds: number): table? returns when one of the list's { descriptor, "r" | "w" }
+--- is ready or the seconds are over; sooner does no harm. Where it knows which are ready, it returns the list of these
 ---@return table driver
-function polled.driver(name, wait)
+function polled.driver(name, host_wait)
+  local function wait(list, seconds)
+    if not crew.wait(list, seconds) then return host_wait(list, seconds) end
+  end
+
   local driver = { name = name, wait = wait, now = sock.now, hello = hello_of, unpark = unpark }
+
+  function driver.sleep(seconds)
+    local deadline = deadline_in(seconds)
+    local left = seconds
+    while left > 0 do
+      wait({}, math.min(left, LONGEST_WAIT))
+      left = deadline - sock.now()
+    end
+  end
+
+  function driver.crew()
+    return crew.new(wait)
+  end
 
   function driver.connect(target, seconds)
     local dial, why, text = sock.dial {

@@ -14,6 +14,7 @@ local unpack = unpack or table.unpack -- luacheck: compat
 
 local ADDRESS_DELAY = 0.25 -- RFC 8305 section 5
 local LONGEST_WAIT = 3600 -- a timer need not take more, nor infinity
+local MARGIN = 1
 
 local dial = {}
 
@@ -56,10 +57,10 @@ local function unresolved(err)
   return no_resolver(err) or err:find("could not be resolved", 1, true) ~= nil
 end
 
--- One attempt, in a light thread of its own: it is the race that ends in time. Returns which it was and what
--- connect() returned.
-local function attempt(tcp, index, host, port, options)
-  dial.set_timeout(tcp, LONGEST_WAIT)
+-- One attempt, in a light thread of its own. It is the race that ends in time; but whoever runs the race may be killed
+-- in the middle, and then the attempts end by themselves. Returns which it was and what connect() returned.
+local function attempt(tcp, index, host, port, options, deadline)
+  dial.set_timeout(tcp, math.min(deadline - dial.now() + MARGIN, LONGEST_WAIT))
   if not port then return index, tcp:connect(host, options) end
   return index, tcp:connect(host, port, options)
 end
@@ -93,7 +94,8 @@ local function race(hosts, port, pool, delay, deadline)
     if begun < #hosts then
       begun = begun + 1
       sockets[begun] = ngx.socket.tcp()
-      threads[begun] = ngx.thread.spawn(attempt, sockets[begun], begun, hosts[begun], port, { pool = pool })
+      threads[begun] = ngx.thread.spawn(attempt, sockets[begun], begun, hosts[begun], port, { pool = pool },
+        deadline)
     end
     local left = deadline - dial.now()
     local index, ok, err = wait_for_one(threads, begun < #hosts and math.min(delay, left) or left)
