@@ -10,6 +10,7 @@ local errors = require "smtpsec.errors"
 local login = require "smtpsec.config.login"
 local options = require "smtpsec.config.options"
 local printable = require "smtpsec.printable"
+local retry = require "smtpsec.retry"
 local secret = require "smtpsec.config.secret"
 local server = require "smtpsec.config.server"
 local sources = require "smtpsec.config.sources"
@@ -98,7 +99,8 @@ end
 --
 -- The fields of what it returns: host and port, or path (a unix socket); lmtp; tls (mode, verify and the rest of the
 -- option, with defaults); user (a string or a function) and password (a secret, see config/secret.lua), both or
--- neither; auth (mechanisms or nil, insecure_cleartext); hello or nil; timeout; io; pool; recipients; on_event;
+-- neither; auth (mechanisms or nil, insecure_cleartext); hello or nil; timeout; io; pool; rate or nil; retry (a policy
+-- of retry.lua, false, or nil where nothing was said); recipients; on_event;
 -- provider (a name of providers.lua) or nil; from and to, for messages that do not say; notes, sentences about what
 -- was left out; sources: where server, user, password, from and to come from, in words.
 ---@param given table|string|nil options, a URL, or nothing
@@ -117,7 +119,8 @@ function config.resolve(given, environment, level)
     host = place.host, port = place.port, path = place.path, lmtp = place.lmtp or false, provider = place.provider,
     tls = found.channel, user = who.user, password = who.password, auth = found.auth,
     hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
-    pool = filled(given.pool or {}, POOL), recipients = given.recipients or "any", on_event = given.on_event,
+    pool = filled(given.pool or {}, POOL), rate = given.rate, retry = retry.policy(given.retry),
+    recipients = given.recipients or "any", on_event = given.on_event,
     from = mail.from, to = mail.to, notes = { who.note },
     sources = {
       server = place.label, user = who.user_label, password = who.password_label, from = mail.from_label,

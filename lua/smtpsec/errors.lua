@@ -74,6 +74,17 @@ function errors.new(kind, message, fields)
   return setmetatable(err, Error)
 end
 
+--- The same error again, of another mail or with more said.
+---@param err table
+---@param fields table that differ
+---@return table err a new one
+function errors.again(err, fields)
+  local copy = {}
+  for name, value in pairs(err) do copy[name] = value end
+  for name, value in pairs(fields) do copy[name] = value end
+  return setmetatable(copy, Error)
+end
+
 --- Whether a value is an error made here.
 ---@param value any
 ---@return boolean

@@ -1,13 +1,18 @@
---- mailer: what smtpsec.new returns. It holds the settings, the idle connections and the TLS session to resume, and
--- makes one call of the user into the right calls of message, session and transaction.
+--- mailer: what smtpsec.new returns. It holds what outlives a call: the settings, the idle connections, the TLS session
+-- to resume, the pace, and what was learned about the server; and makes one call of the user into the right calls of
+-- message, delivery and lane.
 
+local bulk = require "smtpsec.bulk"
 local config = require "smtpsec.config"
+local delivery = require "smtpsec.delivery"
 local errors = require "smtpsec.errors"
 local io_drivers = require "smtpsec.io"
+local lane = require "smtpsec.lane"
 local message = require "smtpsec.message"
+local pace = require "smtpsec.pace"
 local pool = require "smtpsec.pool"
-local session = require "smtpsec.session"
-local transaction = require "smtpsec.transaction"
+local quirks = require "smtpsec.quirks"
+local retry = require "smtpsec.retry"
 
 local mailer = {}
 
@@ -24,11 +29,10 @@ function mailer.new(options, level, once)
   if not settings then return nil, err end
   local driver = io_drivers.select(settings.io, (level or 1) + 1)
   local kept = once and { size = 0 } or settings.pool
-  return setmetatable({ settings = settings, driver = driver, pool = pool.new(driver, kept) }, Mailer)
-end
-
-local function explain(self, err)
-  return nil, errors.explain(err, self.settings)
+  return setmetatable({
+    settings = settings, driver = driver, pool = pool.new(driver, kept), quirks = quirks.new(),
+    pace = pace.new(settings.rate),
+  }, Mailer)
 end
 
 local function deadline(self)
@@ -36,42 +40,15 @@ local function deadline(self)
   return total and self.driver.now() + total
 end
 
--- A session that may carry mail: an idle one, or a new one, to which the TLS session won last is offered. (One of
--- TLS 1.3 is spent by that, one of TLS 1.2 is not.)
-local function acquire(self, ends, fresh)
-  local one = not fresh and self.pool:take()
-  if one then
-    one.pump.deadline, one.timing = ends, {}
-    return one
-  end
-  return session.open(self.settings, self.driver, { deadline = ends, saved = self.saved })
+--- A TLS session to offer to the next connection, or nil. (One of TLS 1.3 is spent by that, one of TLS 1.2 is not.)
+function Mailer:take_session()
+  return self.saved
 end
 
--- Gives a session back and remembers what lets the next connection resume TLS.
-local function release(self, one)
+--- Remembers what lets the next connection resume TLS.
+---@param one table session that was open
+function Mailer:keep_session(one)
   if self.settings.tls.session_cache ~= false and one:usable() then self.saved = one.conn:session() or self.saved end
-  return self.pool:put(one)
-end
-
--- A reused connection may have died while it was idle, and the server may say so only when the next command reaches
--- it. As nothing was accepted then, one fresh connection is no second delivery.
-local function died_idle(one, err)
-  return one.reused and err.stage == "mail" and (err.kind == "closed" or err.code == 421)
-end
-
-local function with_session(self, ends, work)
-  local one, err = acquire(self, ends, false)
-  if not one then return nil, err end
-  local result
-  result, err = work(one)
-  if not result and died_idle(one, err) then
-    one:abandon()
-    one, err = acquire(self, ends, true)
-    if not one then return nil, err end
-    result, err = work(one)
-  end
-  if not result then err.tls = one.proof end
-  return result, err, one
 end
 
 -- From and To may come from the configuration, as MAIL_FROM and MAIL_TO.
@@ -86,57 +63,93 @@ local function with_defaults(self, fields)
   return copy
 end
 
+--- Judges a message table and makes it ready to be sent.
+---@param fields table
+---@param level integer whom misuse blames, as for error()
+---@return table? draft | nil, table err
+function Mailer:draft(fields, level)
+  local draft, err = message.new(with_defaults(self, fields), level + 1) -- no tail call: levels count
+  return draft, err
+end
+
+local function closed()
+  return nil, errors.new("config", "the mailer is closed", {})
+end
+
+local function again(self, mail, ends)
+  local seconds, fresh, why = retry.after(mail, self.settings.retry, self.driver.now(), ends)
+  if seconds and self.settings.on_event then
+    self.settings.on_event { type = "retry", after = seconds, reason = why }
+  end
+  return seconds, fresh
+end
+
 --- Sends one mail.
 ---@param fields table a message
 ---@return table receipt | nil, table err
 function Mailer:send(fields)
-  local draft, err = message.new(with_defaults(self, fields), 3)
+  local draft, err = self:draft(fields, 3)
   if not draft then return nil, err end
-  if self.closed then return nil, errors.new("config", "the mailer is closed", {}) end
-  local started = self.driver.now()
-  local receipt, one
-  receipt, err, one = with_session(self, deadline(self), function(open)
-    local capabilities = {}
-    for keyword in pairs(open.conn:capabilities()) do capabilities[keyword] = true end
-    local rendered, problem = draft:render(capabilities)
-    if not rendered then return nil, problem end
-    local before = self.driver.now()
-    local made, trouble = transaction.send(open, rendered)
-    if made then made.timing.transaction = self.driver.now() - before end
-    return made, trouble
-  end)
-  local trouble = one and release(self, one)
-  if not receipt then return explain(self, err) end
+  if self.closed then return closed() end
+  local ends = deadline(self)
+  local mail = delivery.new(draft, 1, self.driver.now())
+  local line = lane.new(self, self.driver, { deadline = ends })
+  local wait, fresh = self.pace:delay(mail.started), nil
+  repeat
+    if wait > 0 then self.driver.sleep(wait) end
+    mail:again()
+    line:submit(mail, fresh)
+    while not line:take() do line:turn() end
+    wait, fresh = again(self, mail, ends)
+  until not wait
+  local trouble = line:close()
+  local receipt
+  receipt, err = mail:result(self.driver.now())
+  if not receipt then return nil, errors.explain(err, self.settings) end
   if trouble then table.insert(receipt.warnings, trouble) end
-  receipt.timing.total = self.driver.now() - started
   return receipt
+end
+
+--- Sends many mails, several of them under way at once, and tells what became of each.
+--
+--    for i, receipt, err in mailer:send_all(messages) do … end
+--
+-- Temporary failures are tried again where that is safe (see `retry`), and each result says so.
+---@param messages table|function a list of messages, or a function that returns one after the other, then nil; it is
+--- called only as fast as mails leave
+---@param options? table { window = mails under way on each connection (64), connections = how many (1), ordered =
+--- false for results as they come instead of in the order of the mails, retry = false, the number of attempts, or
+--- { attempts = 3, first = 1, longest = 60 } (seconds) }
+---@return table iterator index, receipt or nil, err; call :close() on it to leave early on LuaJIT
+function Mailer:send_all(messages, options)
+  if self.closed then
+    local told = false
+    return function()
+      if told then return nil end
+      told = true
+      return 1, closed()
+    end
+  end
+  local run = bulk.run(self, messages, options, 2)
+  return run, nil, nil, run
 end
 
 --- Connects, starts TLS, logs in and says NOOP; sends nothing.
 ---@return table facts { server, tls, auth, timing, warnings, capabilities } | nil, table err
 function Mailer:verify()
-  if self.closed then return nil, errors.new("config", "the mailer is closed", {}) end
+  if self.closed then return closed() end
   local started = self.driver.now()
-  local facts, err, one = with_session(self, deadline(self), function(open)
-    local reply, problem = open.pump:ask "noop"
-    if not reply then return nil, problem end
-    if not reply.good then
-      return nil, errors.new("rejected", "the server refuses NOOP", { stage = "mail", code = reply.code,
-        enhanced = reply.enhanced, text = reply.text, temporary = reply.code < 500 })
-    end
-    local made = open:facts()
-    made.capabilities = open.conn:capabilities()
-    return made
-  end)
-  local trouble = one and release(self, one)
-  if not facts then return explain(self, err) end
+  local line = lane.new(self, self.driver, { deadline = deadline(self) })
+  local facts, err = line:verify()
+  local trouble = line:close()
+  if not facts then return nil, errors.explain(err, self.settings) end
   if trouble then table.insert(facts.warnings, trouble) end
   facts.timing.total = self.driver.now() - started
   return facts
 end
 
 --- Ends the idle connections. The mailer cannot be used afterwards; closing it again does nothing.
----@return true, string[] troubles what servers did wrong at QUIT; it means nothing for mails that were accepted
+---@return true, string[] troubles where not even QUIT could be said; it means nothing for mails that were accepted
 function Mailer:close()
   self.closed, self.saved = true, nil
   return true, self.pool:close()

@@ -107,6 +107,11 @@ function Message:chunks()
   return stream.chunks(self.segments)
 end
 
+function Message:whole()
+  local n = self:size()
+  return n and n <= 65536 and self:tostring() or nil
+end
+
 --- The message as one string.
 ---@return string|nil
 ---@return table|nil err

@@ -1,25 +1,25 @@
---- pool: idle sessions of one mailer, kept for the next mail.
+--- pool: the connections of one mailer: those that are idle, kept for the next mail, and how many there may be.
 --
 -- A session is taken out of the table before anything can yield, so that two requests of one nginx worker never
 -- speak on one connection; it comes back only when nothing is unread, unwritten or unanswered on it. All sessions
 -- of a pool belong to one mailer and so to one host, port, TLS policy and user: nothing else may ever be handed one
 -- of them.
 
+local errors = require "smtpsec.errors"
+
 local pool = {}
 
 local Pool = { __name = "smtpsec.pool" }
 Pool.__index = Pool
 
+local LOOK_AGAIN = 0.01 -- seconds between looks whether a connection has become free
+
 --- Makes a pool.
 ---@param driver table
----@param limits { size: integer, idle: number, max_messages: integer? } sessions kept, seconds an idle one is kept,
---- mails that one connection may carry
+---@param limits { size: integer, idle: number, max_messages: integer?, connections: integer? } sessions kept, seconds
+--- an idle one is kept, mails that one connection may carry, connections at a time
 function pool.new(driver, limits)
-  return setmetatable({ driver = driver, limits = limits, idle = {} }, Pool)
-end
-
-local function too_old(self, entry)
-  return self.driver.now() - entry.since > self.limits.idle
+  return setmetatable({ driver = driver, limits = limits, idle = {}, live = 0 }, Pool)
 end
 
 local function revive(self, entry)
@@ -31,29 +31,61 @@ end
 
 --- Takes a live idle session, the youngest first; nil when there is none. Dead ones are dropped on the way.
 ---@return table? session
+---@return number? seconds it was idle
 function Pool:take()
   while true do
     local entry = table.remove(self.idle)
     if not entry then return nil end
-    if not too_old(self, entry) and revive(self, entry) then
-      entry.session.reused = true
-      return entry.session
-    end
+    local seconds = self.driver.now() - entry.since
+    if seconds <= self.limits.idle and revive(self, entry) then return entry.session, seconds end
     entry.session:abandon()
+    self:forget()
   end
+end
+
+--- Asks for leave to open a connection. It counts until it is put back and ended, or forgotten.
+---@param deadline? number absolute end of the call
+---@param seconds? number how long to wait for a free one where as many as may be are open
+---@return true | nil, table err
+function Pool:claim(deadline, seconds)
+  local most, now = self.limits.connections, self.driver.now
+  local ends = math.min(deadline or math.huge, now() + (seconds or math.huge))
+  while most and self.live >= most do
+    if self.idle[1] then
+      table.remove(self.idle, 1).session:quit()
+      self:forget()
+    elseif now() >= ends then
+      return nil, errors.new("limit", string.format("all %d connections that pool.connections allows are busy", most),
+        { stage = "connect", temporary = true })
+    else
+      self.driver.sleep(LOOK_AGAIN)
+    end
+  end
+  self.live = self.live + 1
+  return true
+end
+
+--- A connection is gone.
+function Pool:forget()
+  self.live = self.live - 1
 end
 
 --- Keeps a session, or ends it when it cannot be used again or there are enough.
 ---@param session table
----@return string? trouble what a server did wrong at QUIT
+---@return string? trouble where not even QUIT could be said
 function Pool:put(session)
   local limits = self.limits
-  local worn = limits.max_messages and session.mails >= limits.max_messages
-  if not session:usable() or worn or #self.idle >= limits.size then return session:quit() end
-  session.pump.deadline = nil -- it was that call's
-  local token = session.stream:park(limits.idle)
-  if not token then return session:abandon() end
-  self.idle[#self.idle + 1] = { session = session, token = token, since = self.driver.now() }
+  local token
+  if session:usable() and session.mails < session.most and #self.idle < limits.size then
+    session.pump.deadline = nil -- it was that call's
+    token = session.stream:park(limits.idle)
+  end
+  if token then
+    self.idle[#self.idle + 1] = { session = session, token = token, since = self.driver.now() }
+    return nil
+  end
+  self:forget()
+  return session:quit()
 end
 
 --- Ends all idle sessions politely.
@@ -63,6 +95,7 @@ function Pool:close()
   while true do
     local session = self:take()
     if not session then return troubles end
+    self:forget()
     troubles[#troubles + 1] = session:quit()
   end
 end

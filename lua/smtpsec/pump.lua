@@ -9,6 +9,7 @@ local errors = require "smtpsec.errors"
 local printable = require "smtpsec.printable"
 
 local READ_MAX = 16384 -- what the engine takes at once
+local COALESCE = 65536 -- a body is written in pieces of at least this: few system calls, few records of TLS
 local ALERT_SECONDS = 1 -- for the last bytes on a connection that has failed
 
 local pump = {}
@@ -16,11 +17,13 @@ local pump = {}
 local Pump = { __name = "smtpsec.pump" }
 Pump.__index = Pump
 
---- What a command is called as the stage of an error: by its verb, and `finish` by its method.
+-- What a command is called as the stage of an error, by its verb, and by the method of the engine that queues it.
 local STAGES = {
   greeting = "greeting", EHLO = "ehlo", HELO = "ehlo", LHLO = "ehlo", STARTTLS = "starttls", AUTH = "auth",
-  MAIL = "mail", RCPT = "rcpt", DATA = "data", ["end"] = "final", FINISH = "final", RSET = "mail", NOOP = "mail",
-  QUIT = "quit",
+  MAIL = "mail", RCPT = "rcpt", DATA = "data", BDAT = "body", ["BDAT LAST"] = "final", ["end"] = "final",
+  RSET = "mail", NOOP = "mail", QUIT = "quit",
+  ehlo = "ehlo", helo = "ehlo", lhlo = "ehlo", starttls = "starttls", auth = "auth", mail = "mail", rcpt = "rcpt",
+  data = "data", chunk = "body", finish = "final", rset = "mail", noop = "mail", quit = "quit",
 }
 
 -- Engine phase -> which of the timeouts applies.
@@ -48,8 +51,12 @@ function pump.new(conn, stream, options)
   }, Pump)
 end
 
---- The stage in which an error would happen now: that of the command whose reply is due, else of the one before it.
-function Pump:stage()
+--- The stage in which an error would happen now: that of the command whose reply is due, else of the one before it;
+-- or that of a command.
+---@param verb? string
+---@return string
+function Pump:stage(verb)
+  if STAGES[verb] then return STAGES[verb] end
   local phase = self.conn:phase()
   if phase == "tls" or phase == "body" then return phase end
   return STAGES[self.conn:waiting() or ""] or self.at or "mail"
@@ -62,44 +69,47 @@ local function fail(self, kind, message, fields)
   return nil, errors.new(kind, message, fields)
 end
 
--- When the step that begins now has to be over, and what to say when it is not.
+-- When the step that begins now has to be over.
 local function bound(self)
-  local name = TIMEOUTS[self.conn:phase()]
-  local seconds = self.timeout[name]
-  local ends = seconds and self.now() + seconds
-  if self.deadline and (not ends or self.deadline < ends) then
-    return self.deadline, "the time for the whole call was over"
-  end
-  return ends, seconds and string.format("the %s time-out of %g s passed", name, seconds)
+  local seconds, deadline = self.timeout[TIMEOUTS[self.conn:phase()]], self.deadline
+  if not seconds then return deadline end
+  local ends = self.now() + seconds
+  return deadline and deadline < ends and deadline or ends
 end
 
 local function left(self, ends)
   return ends and math.max(0, ends - self.now())
 end
 
-local function timed_out(self, words)
-  local waiting = self.conn:waiting()
-  local what = self.conn:phase() == "tls" and "the TLS handshake did not finish"
-    or waiting == "greeting" and "the server sent no greeting"
-    or waiting == "end" and "no reply came to the end of the message"
-    or waiting and "no complete reply came to " .. waiting
-    or "the server took no more bytes"
+local WAITED = {
+  greeting = "the server sent no greeting",
+  ["end"] = "no reply came to the end of the message", ["BDAT LAST"] = "no reply came to the end of the message",
+}
+
+local function timed_out(self, ends)
+  local phase, waiting = self.conn:phase(), self.conn:waiting()
+  local what = phase == "tls" and "the TLS handshake did not finish" or WAITED[waiting]
+    or waiting and "no complete reply came to " .. waiting or "the server took no more bytes"
+  local name = TIMEOUTS[phase]
+  local words = ends and ends == self.deadline and "the time for the whole call was over"
+    or string.format("the %s time-out of %g s passed", name, self.timeout[name] or 0)
   return fail(self, "timeout", what .. ": " .. words, { temporary = true })
 end
 
-local function broken(self, why, text, words)
-  if why == "timeout" then return timed_out(self, words) end
+local function broken(self, why, text, ends)
+  if why == "timeout" then return timed_out(self, ends) end
   return fail(self, "closed", "the connection broke: " .. (text or why), { temporary = true })
 end
 
 -- Writes what the engine has for the wire. One bound covers all of it.
-local function flush(self, ends, words)
+local function flush(self, ends)
+  local conn = self.conn
   while true do
-    local bytes = self.conn:output()
+    local bytes = conn:output()
     if bytes == "" then return true end
     local count, why, problem, written = self.stream:write(bytes, left(self, ends))
-    self.conn:consumed(count or written or 0)
-    if not count then return broken(self, why, problem, words) end
+    conn:consumed(count or written or 0)
+    if not count then return broken(self, why, problem, ends) end
   end
 end
 
@@ -127,61 +137,70 @@ function Pump:refuse(status, text, reason, stage)
   return nil, err
 end
 
-local function trace(self, event)
-  if self.on_event then self.on_event(event) end
-end
-
 -- A reply as it goes on from here, to receipts, errors and transcripts: its text is for people now.
-local function told(self, verb, tag, code, enhanced, text)
+local function told(self, kind, verb, tag, code, enhanced, text, skipped)
   text = printable.text(text)
-  trace(self, { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text })
-  return verb, tag, code, enhanced, text
+  if self.on_event then
+    self.on_event { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text }
+  end
+  return kind, verb, tag, code, enhanced, text, skipped
 end
 
 -- Reads once and feeds the engine; the end of the stream is news for the engine, not an error yet.
-local function fill(self, ends, words)
+local function fill(self, ends)
   local bytes, why, text = self.stream:read(READ_MAX, left(self, ends))
-  if not bytes and why ~= "closed" then return broken(self, why, text, words) end
+  if not bytes and why ~= "closed" then return broken(self, why, text, ends) end
   local ok, status, problem, reason = self.conn:feed(bytes or "")
   if not ok then return self:refuse(status, problem, reason) end
   return true
 end
 
+-- Writes and reads until there is an event. What may be sent is let go first: the bound is then that of the command
+-- whose reply is due.
+local function await(self, brief, before)
+  local conn = self.conn
+  conn:output()
+  local ends = bound(self)
+  while true do
+    local ok, err = flush(self, ends)
+    if ok then ok, err = fill(self, ends) end
+    if not ok then return nil, err end
+    local kind, verb, tag, code, enhanced, text, skipped = conn:next(brief)
+    if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, before + skipped) end
+    if kind == "secured" then return kind end
+    if not kind then return self:refuse(verb, tag, code) end
+    before = before + verb
+  end
+end
+
 --- The next event of the engine.
+---@param brief? boolean positive replies to MAIL, RCPT, BDAT and RSET are only counted, where no transcript is kept
 ---@return string kind "reply" or "secured"
 ---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
+---@return integer skipped
 ---@return nil, table err when the connection cannot go on
-function Pump:event()
-  self.conn:output() -- lets go what may be sent: the phase is then that of the command whose reply is due
-  local ends, words = bound(self)
-  while true do
-    local kind, verb, tag, code, enhanced, text = self.conn:next()
-    if kind == "reply" then
-      return kind, told(self, verb, tag, code, enhanced, text)
-    elseif kind == "secured" then
-      return kind
-    elseif not kind then
-      return self:refuse(verb, tag, code)
-    end
-    local ok, err = flush(self, ends, words)
-    if ok then ok, err = fill(self, ends, words) end
-    if not ok then return nil, err end
-  end
+function Pump:event(brief)
+  brief = brief and not self.on_event
+  local kind, verb, tag, code, enhanced, text, skipped = self.conn:next(brief)
+  if kind == "again" then return await(self, brief, verb) end
+  if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, skipped) end
+  if kind == "secured" then return kind end
+  return self:refuse(verb, tag, code)
 end
 
 --- Queues a command by the name of the engine's method for it.
 ---@param name string "ehlo", "mail", …
 ---@param shown string? what a transcript shows of the arguments
----@return integer tag | nil, table err
+---@return integer tag | nil, table|"full" err
 function Pump:command(name, shown, ...)
-  local stage = STAGES[name:upper()]
-  local tag, status, text, reason = self.conn[name](self.conn, ...)
+  local conn = self.conn
+  local tag, status, text, reason = conn[name](conn, ...)
   if not tag then
     if status == "full" then return nil, "full" end
-    return self:refuse(status, text, reason, stage)
+    return self:refuse(status, text, reason, STAGES[name])
   end
-  self.at = stage
-  trace(self, { type = "command", verb = name:upper(), argument = shown })
+  self.at = STAGES[name]
+  if self.on_event then self.on_event { type = "command", verb = name:upper(), argument = shown } end
   return tag
 end
 
@@ -193,49 +212,92 @@ function Pump:ask(name, shown, ...)
   return self:reply()
 end
 
-local function as_reply(self, verb, tag, code, enhanced, text)
-  return { verb = verb, tag = tag, code = code, enhanced = enhanced, text = text, good = code < 400,
-    stage = STAGES[verb] or self:stage() }
-end
-
 --- Waits for one reply.
 ---@return table reply { verb, tag, code, enhanced, text, good, stage } | nil, table err
 function Pump:reply()
   local kind, verb, tag, code, enhanced, text = self:event()
   if not kind then return nil, verb end
-  return as_reply(self, verb, tag, code, enhanced, text)
+  return { verb = verb, tag = tag, code = code, enhanced = enhanced, text = text, good = code < 400,
+    stage = self:stage(verb) }
 end
 
---- After a write has failed: the reply that had come before, where there is one. Nothing is waited for.
----@return table? reply
+--- After the connection has failed: a reply that had come before, where there is one. Nothing is waited for.
+---@return string kind, string verb, integer tag, integer code, string? enhanced, string text, integer skipped | nil
 function Pump:last_words()
+  local conn = self.conn
   while true do
-    local kind, verb, tag, code, enhanced, text = self.conn:next()
-    if kind == "reply" then return as_reply(self, told(self, verb, tag, code, enhanced, text)) end
+    local kind, verb, tag, code, enhanced, text, skipped = conn:next()
+    if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, skipped) end
     local bytes = kind == "again" and self.stream:read(READ_MAX, 0)
-    if not bytes or not self.conn:feed(bytes) then return nil end
+    if not bytes or not conn:feed(bytes) then return nil end
   end
 end
 
---- Sends one piece of the message. Each write has its own bound.
+--- Writes what is queued, within the bound of the step.
+---@return true | nil, table err
+function Pump:flush()
+  self.conn:output()
+  return flush(self, bound(self))
+end
+
+--- Queues a whole transaction, or as much of it as goes at once: RSET where one is due, MAIL, RCPT for each recipient,
+-- and the message by BDAT where one is given. (A transcript wants each of them by itself: see command.)
+---@return integer count of commands queued, integer tag of the first RCPT, integer? tag of the end
+---@return nil, table|"full" err, integer? count
+function Pump:transact(from, to, options, rcpt_options, message)
+  local count, rcpt_tag, end_tag, reason, queued = self.conn:transact(from, to, options, rcpt_options, message)
+  if count then
+    self.at = end_tag and "body" or "rcpt"
+    return count, rcpt_tag, end_tag
+  end
+  if rcpt_tag == "full" then return nil, "full" end
+  local _, err = self:refuse(rcpt_tag, end_tag, reason, "rcpt")
+  return nil, err, queued
+end
+
+--- Gives the engine octets of the message for one BDAT command.
+---@param bytes string
+---@param from integer the first of them
+---@param last boolean whether the message ends with `bytes`
+---@return integer tag, integer taken, boolean much whether it is time to write | nil, table|"full" err
+function Pump:chunk(bytes, from, last)
+  local tag, taken, pending, reason = self.conn:chunk(bytes, from, last)
+  if not tag then
+    if taken == "full" then return nil, "full" end
+    return self:refuse(taken, pending, reason, "body")
+  end
+  self.at = "body"
+  if self.on_event then
+    self.on_event { type = "command", verb = "BDAT", argument = string.format("%d octets", taken) }
+  end
+  return tag, taken, pending >= COALESCE
+end
+
+--- Sends one piece of the message after DATA.
+-- Each write has its own bound.
 ---@param bytes string
 ---@return true | nil, table err
 function Pump:body(bytes)
   local from = 1
   while from <= #bytes do
-    local taken, status, text, reason = self.conn:body(bytes, from)
-    if not taken then return self:refuse(status, text, reason) end
-    from = from + taken
-    local ends, words = bound(self)
-    local ok, err = flush(self, ends, words)
-    if not ok then return nil, err end
+    local taken, pending, text, reason = self.conn:body(bytes, from)
+    if taken then
+      from = from + taken
+    elseif pending ~= "full" then
+      return self:refuse(pending, text, reason)
+    end
+    if not taken or pending >= COALESCE then
+      local ok, err = self:flush()
+      if not ok then return nil, err end
+    end
   end
   return true
 end
 
 --- Writes what is queued without waiting for an answer, bounded by `seconds`.
+---@return true | nil, table err
 function Pump:push(seconds)
-  return flush(self, self.now() + seconds, "nothing more is waited for")
+  return flush(self, self.now() + seconds)
 end
 
 return pump

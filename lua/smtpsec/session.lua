@@ -5,8 +5,10 @@
 
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
+local flight = require "smtpsec.flight"
 local printable = require "smtpsec.printable"
 local pump = require "smtpsec.pump"
+local quirks = require "smtpsec.quirks"
 local tls = require "smtpsec.tls"
 
 local session = {}
@@ -14,7 +16,7 @@ local session = {}
 local Session = { __name = "smtpsec.session" }
 Session.__index = Session
 
-local QUIT_SECONDS = 5 -- nothing depends on the answer to QUIT
+local QUIT_SECONDS = 1 -- for writing QUIT: nothing depends on it, and nobody waits for its answer
 
 local function note(self, text)
   self.notes[#self.notes + 1] = text
@@ -180,6 +182,8 @@ local function make_connection(self, mode, saved)
     for k, v in pairs(tls.peer(settings)) do options[k] = v end
     options.context, options.session = context, saved
   end
+  options.without_pipelining = self.quirks:avoids "PIPELINING"
+  options.without_chunking = self.quirks:avoids "CHUNKING"
   local conn, status, text, reason = core.connection(options)
   if not conn then
     return nil, errors.new(status == "memory" and "internal" or status == "tls" and "tls" or "config", text,
@@ -187,6 +191,32 @@ local function make_connection(self, mode, saved)
   end
   self.conn = conn
   return true
+end
+
+-- How mail travels over this connection: made once, and shared by its receipts.
+local function way_of(self)
+  local facts = tls.facts(self.conn, self.settings)
+  local warnings = tls.warnings(facts, self.settings, self.auth ~= nil)
+  for _, list in ipairs { self.settings.notes, self.notes, self.quirks.notes } do
+    for _, text in ipairs(list) do warnings[#warnings + 1] = text end
+  end
+  local name = self.conn:server_name()
+  return {
+    server = { host = self.settings.host, address = self.stream.address, port = self.stream.port or self.settings.port,
+      name = name and printable.text(name) },
+    tls = facts, auth = self.auth, warnings = warnings,
+  }
+end
+
+-- What is known for as long as the connection lives: nothing of it is asked again for each mail.
+local function settle(self)
+  self.extensions = {}
+  self.offers, self.limits = self.conn:capabilities(), self.conn:limits()
+  for keyword in pairs(self.offers) do self.extensions[keyword] = true end
+  self.way = way_of(self)
+  self.most = math.min(self.settings.pool.max_messages or math.huge, self.limits.MAILMAX or math.huge) -- mails
+  self.options = { all = self.settings.recipients == "all", lmtp = self.settings.lmtp } -- of each transaction
+  self.flight = flight.new(self)
 end
 
 local function run(self, mode, options)
@@ -203,12 +233,15 @@ local function run(self, mode, options)
     ok, err = step(self)
     if not ok then return nil, err end
   end
-  self.proof = tls.facts(self.conn, settings) or nil -- for errors, which may come when the connection is gone
+  settle(self)
   return self
 end
 
-local function attempt(settings, driver, mode, options)
-  local self = setmetatable({ settings = settings, driver = driver, timing = {}, notes = {}, mails = 0 }, Session)
+local function attempt(settings, driver, mode, options, remark)
+  local self = setmetatable({
+    settings = settings, driver = driver, timing = {}, notes = { remark }, mails = 0,
+    quirks = options.quirks or quirks.new(),
+  }, Session)
   local ok, err = run(self, mode, options)
   if ok then return self end
   if self.conn then err.tls = tls.facts(self.conn, settings) or nil end
@@ -219,8 +252,8 @@ end
 --- Opens a session.
 ---@param settings table what config.resolve made
 ---@param driver table a driver of smtpsec.io
----@param options? { deadline: number?, saved: userdata? } absolute end of the call by driver.now(),
---- TLS session to resume
+---@param options? { deadline: number?, saved: userdata?, quirks: table? } absolute end of the call by driver.now(),
+--- TLS session to resume, what is known of servers like this one
 ---@return table session | nil, table err
 function session.open(settings, driver, options)
   options = options or {}
@@ -232,52 +265,47 @@ function session.open(settings, driver, options)
   -- RFC 7435: opportunistic means that TLS which does not work is like TLS which is not there, once, and only for
   -- mail without credentials. It is told.
   if not self and mode == "opportunistic" and err.stage == "tls" and not settings.user then
-    local cause = err.message
-    self, err = attempt(settings, driver, "none", options)
-    if self then note(self, "TLS was offered and failed: " .. cause) end
+    self, err = attempt(settings, driver, "none", options, "TLS was offered and failed: " .. err.message)
   end
   return self, err
 end
 
 -- ---- what a session tells and does later ----------------------------------------------------------------------------
 
---- What a receipt says about the way.
+--- What a receipt warns of.
+---@return string[] a new list
+function Session:warnings()
+  local list = {}
+  for i, text in ipairs(self.way.warnings) do list[i] = text end
+  return list
+end
+
+--- What a receipt says about the way. Its server, tls and auth are the same tables for all mails of a connection.
 ---@return table { server, tls, auth, timing, warnings }
 function Session:facts()
-  local facts = tls.facts(self.conn, self.settings)
-  local warnings = tls.warnings(facts, self.settings, self.auth ~= nil)
-  for _, list in ipairs { self.settings.notes, self.notes } do
-    for _, text in ipairs(list) do warnings[#warnings + 1] = text end
-  end
-  local timing = {}
-  for k, v in pairs(self.timing) do timing[k] = v end
-  local name = self.conn:server_name()
-  return {
-    server = { host = self.settings.host, address = self.stream.address, port = self.stream.port or self.settings.port,
-      name = name and printable.text(name) },
-    tls = facts, auth = self.auth, timing = timing, warnings = warnings,
-  }
+  local way, timing = self.way, {}
+  for name, seconds in pairs(self.timing) do timing[name] = seconds end
+  return { server = way.server, tls = way.tls, auth = way.auth, timing = timing, warnings = self:warnings() }
 end
 
 --- Whether the connection may carry another mail.
+---@return boolean
 function Session:usable()
   return self.pump ~= nil and not self.pump.failed and self.conn:idle()
 end
 
---- Ends politely: QUIT and a short wait. Returns a sentence when the server was not polite; it means nothing for
--- mail that was accepted.
----@return string? trouble
+--- Ends politely: QUIT, whose answer is not waited for: whatever it were, it would change nothing.
+---@return string? trouble a sentence where not even QUIT could be said
 function Session:quit()
   local trouble
   if self:usable() then
-    self.pump.timeout = { command = math.min(QUIT_SECONDS, self.settings.timeout.command) }
-    local reply, err = self.pump:ask("quit")
-    if not reply then trouble = "QUIT: " .. err.message
-    elseif not reply.good then trouble = string.format("QUIT: the server said %d %s", reply.code, reply.text)
-    else
+    local ok, err = self.pump:command "quit"
+    if ok then ok, err = self.pump:push(QUIT_SECONDS) end
+    if ok then
       self.conn:close_notify()
-      self.pump:push(1)
+      ok, err = self.pump:push(QUIT_SECONDS)
     end
+    if not ok then trouble = "QUIT: " .. err.message end
   end
   self:abandon()
   return trouble

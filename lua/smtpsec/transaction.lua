@@ -1,279 +1,238 @@
---- transaction: one mail over a session (RFC 5321 section 3.3): MAIL, RCPT…, DATA, the message, and the truth
--- about each recipient.
+--- transaction: one MAIL, its RCPTs and its message (RFC 5321 section 3.3), and the truth about each recipient.
 --
--- Only the final 2yz reply makes a mail accepted. Where the server takes commands in groups (RFC 2920), MAIL, RCPT
--- and DATA share a flight; else each waits for the one before. It never opens, reuses or closes connections; after
--- an error `session:usable()` tells whether the connection lives.
+-- It takes the replies in their order and says what came of it. Only the final 2yz reply makes a mail accepted. Which
+-- bytes go out when, and what happens to a connection, is flight.lua's business.
 
 local errors = require "smtpsec.errors"
 
 local transaction = {}
 
--- ---- verdicts -------------------------------------------------------------------------------------------------------
+local Transaction = { __name = "smtpsec.transaction" }
+Transaction.__index = Transaction
 
-local function verdict(reply, address)
-  return { address = address, code = reply.code, enhanced = reply.enhanced, text = reply.text,
-    temporary = reply.code < 500 }
+--- Makes a transaction that nothing has been sent of.
+---@param message table a rendered message: id, needs(), size(), whole(), chunks()
+---@param from string the reverse-path, "" for none
+---@param to string[] the recipients of this transaction
+---@param options { all: boolean, lmtp: boolean } send only if all recipients are accepted; one verdict a recipient (RFC
+--- 2033)
+---@return table
+function transaction.new(message, from, to, options)
+  return setmetatable({ -- as many fields as most need, so that the table is made once
+    message = message, from = from, to = to, options = options,
+    due = 0, -- replies that are still to come
+    rcpt_tag = nil, end_tag = nil, -- of the first RCPT and of the end of the message
+    final = nil, failure = nil, launched = false, bytes = 0,
+    rejected = nil, -- verdicts on refused recipients, in their order; nil while there is none
+    delivery = nil, wishes = nil, -- whose part it is, and what is asked of the server beside (wishes.lua)
+  }, Transaction)
 end
 
+local NONE = {}
+local TAGS = 2147483647 -- after this many, tags begin again (queue.h)
+
+--- How many recipients were not refused, so far.
+function Transaction:remaining()
+  return #self.to - (self.rejected and #self.rejected or 0)
+end
+
+--- The recipients that were not refused.
+---@return string[] a new list
+function Transaction:accepted()
+  local list, refused = {}, {}
+  for _, one in ipairs(self.rejected or NONE) do refused[one.address] = true end
+  for _, address in ipairs(self.to) do
+    if not refused[address] then list[#list + 1] = address end
+  end
+  return list
+end
+
+-- ---- replies --------------------------------------------------------------------------------------------------------
+
+local function as_reply(code, enhanced, text)
+  return { code = code, enhanced = enhanced, text = text }
+end
+
+local function reject(self, address, code, enhanced, text)
+  self.rejected = self.rejected or {}
+  self.rejected[#self.rejected + 1] = { address = address, code = code, enhanced = enhanced, text = text,
+    temporary = code < 500 }
+end
+
+-- The first reply to the end of the message says how many there are: LMTP has one for each accepted recipient, in
+-- their order (RFC 2033 section 4.2), SMTP one for all of them.
+local function on_end(self, code, enhanced, text)
+  local reply = as_reply(code, enhanced, text)
+  if self.options.lmtp and self:remaining() > 0 then
+    if not self.judged then
+      self.judged, self.due = {}, self.due + self:remaining() - 1
+    end
+    self.judged[#self.judged + 1] = reply
+  end
+  if not self.final or self.final.code >= 400 then self.final = reply end
+end
+
+-- What each verb's reply means for the mail. A reply below 400 is the one that the verb wants: the engine saw to it.
+-- Those to MAIL, RCPT and BDAT may never be heard: what was not refused is accepted.
+local HEARD = {
+  MAIL = function(self, code, enhanced, text)
+    if code >= 400 then self.sender = as_reply(code, enhanced, text) end
+  end,
+  RCPT = function(self, code, enhanced, text, tag)
+    if code < 400 or self.sender then return end -- without a sender, that says nothing about recipients
+    reject(self, self.to[(tag - self.rcpt_tag) % TAGS + 1], code, enhanced, text)
+  end,
+  DATA = function(self, code, enhanced, text)
+    if code >= 400 then
+      self.data = as_reply(code, enhanced, text)
+    elseif self.sender or self:remaining() == 0 then
+      self.due = self.due + 1 -- the engine answers with a lone dot (RFC 2920 section 3.1), and that has a reply
+    else
+      self.wanted = true
+    end
+  end,
+  BDAT = function(self, code, enhanced, text)
+    if code >= 400 and not self.body then self.body = as_reply(code, enhanced, text) end
+  end,
+  ["BDAT LAST"] = on_end, ["end"] = on_end,
+}
+
+--- Takes the next reply.
+---@param verb string as the engine names the command
+---@param tag integer of the command
+---@param skipped integer positive ones before it that nobody looked at
+function Transaction:hear(verb, tag, code, enhanced, text, skipped)
+  self.due = self.due - 1 - skipped
+  local heard = HEARD[verb]
+  if heard then heard(self, code, enhanced, text, tag) end
+end
+
+--- The server ended the session (421) instead of answering. Of an LMTP server's verdicts that is each that was still to
+-- come.
+---@param goodbye table err
+function Transaction:dismiss(goodbye)
+  if not self.judged then
+    self.failure = self.failure or goodbye
+    return
+  end
+  local due = self:remaining() - #self.judged
+  for _ = 1, due do on_end(self, goodbye.code, goodbye.enhanced, goodbye.text) end
+  self.due = 0
+end
+
+--- Whether nothing more is to be sent or heard.
+function Transaction:is_over()
+  return self.launched and self.due <= 0
+end
+
+--- Whether what was heard so far allows its message to be sent.
+function Transaction:may_go_on()
+  return not (self.failure or self.sender or self.data or self.body or self:remaining() == 0
+    or (self.options.all and self.rejected))
+end
+
+-- ---- outcome --------------------------------------------------------------------------------------------------------
+
 local function refuse(self, stage, reply, message)
-  return nil, errors.new("rejected", message, {
+  return errors.new("rejected", message, {
     stage = stage, code = reply.code, enhanced = reply.enhanced, text = reply.text, temporary = reply.code < 500,
-    rejected = #self.rejected > 0 and self.rejected or nil,
+    rejected = self.rejected,
   })
 end
 
-local function count(n, one, many)
-  return n == 1 and one or string.format(many, n)
-end
-
 local function all_refused(self)
-  local first = self.rejected[1]
-  local message = count(#self.rejected, "the server refuses the recipient", "the server refuses all %d recipients")
+  local first, n = self.rejected[1], #self.rejected
   local err = { stage = "rcpt", code = first.code, enhanced = first.enhanced, text = first.text,
     rejected = self.rejected, temporary = true }
   for _, one in ipairs(self.rejected) do err.temporary = err.temporary and one.temporary end
-  return nil, errors.new("rejected", message, err)
+  return errors.new("rejected", n == 1 and "the server refuses the recipient"
+    or string.format("the server refuses all %d recipients", n), err)
 end
 
 local function some_refused(self)
   local first = self.rejected[1]
-  return nil, errors.new("rejected", string.format(
-    'the server refuses %d of %d recipients, and recipients = "all" was asked for', #self.rejected,
-    #self.rejected + #self.accepted), {
+  return errors.new("rejected", string.format(
+    'the server refuses %d of %d recipients, and recipients = "all" was asked for', #self.rejected, #self.to), {
     stage = "rcpt", code = first.code, enhanced = first.enhanced, text = first.text, rejected = self.rejected,
     temporary = first.temporary,
   })
 end
 
--- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
-local function queue_id(text)
-  return text:match "queued as ([%w%-%.]+)" or text:match "%f[%w]id=([%w%-%.]+)" or text:match "^Queued! ([%w%-%.]+)"
-    or text:match "([%w%.%-]+) %- gsmtp$"
+-- LMTP: who was accepted as a recipient may still be refused the message.
+local function judge_each(self)
+  local judged, final = self.judged, nil
+  self.judged = nil
+  for i, address in ipairs(self:accepted()) do
+    local reply = judged[i]
+    if reply.code < 400 then
+      final = final or reply
+    else
+      reject(self, address, reply.code, reply.enhanced, reply.text)
+    end
+  end
+  self.final = final or judged[1]
 end
 
--- ---- asking ---------------------------------------------------------------------------------------------------------
+local EARLY = "the server refused the message before its end"
 
--- Gives one reply to whom it belongs. 421 is the server's last word, whatever command it answers (RFC 5321 section
--- 3.8).
-local function collect(self)
-  local reply, err = self.pump:reply()
-  if not reply then return nil, err end
-  if reply.code == 421 then return refuse(self, reply.stage, reply, "the server ends the session") end
-  local handler = self.waiting[reply.tag]
-  self.waiting[reply.tag] = nil
-  if handler then handler(reply) end
-  return true
-end
-
-local function collect_all(self)
-  while next(self.waiting) do
-    local ok, err = collect(self)
-    if not ok then return nil, err end
+--- What came of it, once it is over.
+---@return true when at least one recipient got it: accepted(), rejected and final tell the rest | nil, table err
+function Transaction:outcome()
+  local final = self.final
+  if not self.rejected and final and final.code < 400 and not (self.failure or self.sender or self.judged) then
+    return true
   end
-  return true
-end
-
--- Queues a command whose reply goes to `handler`, and waits where the server takes no groups. A full queue is
--- emptied by reading replies.
-local function ask(self, handler, name, shown, ...)
-  local tag, err = self.pump:command(name, shown, ...)
-  while not tag and err == "full" do
-    local ok
-    ok, err = collect(self)
-    if not ok then return nil, err end
-    tag, err = self.pump:command(name, shown, ...)
-  end
-  if not tag then return nil, err end
-  self.waiting[tag] = handler
-  if self.pipelining then return true end
-  return collect_all(self)
-end
-
--- ---- the steps ------------------------------------------------------------------------------------------------------
-
-local function mail_options(self)
-  local needs = self.message:needs()
-  return { size = self.message:size(), body_8bit = needs["8BITMIME"] or false, smtputf8 = needs.SMTPUTF8 or false }
-end
-
--- A size over the declared limit is refused here, with the right kind, before the engine refuses it as unoffered.
-local function check_size(self)
-  local size, limit = self.message:size(), tonumber(self.session.conn:capabilities().SIZE or "")
-  if size and limit and limit > 0 and size > limit then
-    return nil, errors.new("limit", string.format("the message has %.0f bytes, and the server takes at most %.0f", size,
-      limit), { stage = "mail" })
-  end
-  return true
-end
-
-local function envelope(self)
-  local sender = self.envelope.from
-  local ok, err = ask(self, function(reply) self.mail = reply end, "mail", "FROM:<" .. sender .. ">", sender,
-    mail_options(self))
-  if not ok then return nil, err end
-  if self.mail and not self.mail.good then return true end
-  for _, address in ipairs(self.envelope.to) do
-    ok, err = ask(self, function(reply)
-      if reply.good then self.accepted[#self.accepted + 1] = address
-      else self.rejected[#self.rejected + 1] = verdict(reply, address) end
-    end, "rcpt", "TO:<" .. address .. ">", address)
-    if not ok then return nil, err end
-  end
-  return true
-end
-
-local function ask_data(self)
-  return ask(self, function(reply) self.data = reply end, "data")
-end
-
--- Sends MAIL, RCPT and DATA as far as the policy lets them share a flight; afterwards all their replies are known.
-local function open(self)
-  local ok, err = envelope(self)
-  if not ok then return nil, err end
-  local eager = self.pipelining and self.session.settings.recipients ~= "all"
-  if eager then
-    ok, err = ask_data(self)
-    if not ok then return nil, err end
-  end
-  ok, err = collect_all(self)
-  if not ok then return nil, err end
-  if not self.mail.good then
-    self.rejected = {} -- what was said of recipients without a sender says nothing about them
-    return refuse(self, "mail", self.mail, "the server refuses the sender")
-  end
-  if #self.accepted == 0 then return all_refused(self) end
-  if #self.rejected > 0 and self.session.settings.recipients == "all" then return some_refused(self) end
-  if not eager then
-    ok, err = ask_data(self)
-    if ok then ok, err = collect_all(self) end
-    if not ok then return nil, err end
-  end
-  if not self.data.good then return refuse(self, "data", self.data, "the server refuses the message") end
-  return true
-end
-
--- A server that refuses a message before its end says why, and then mostly hangs up or reads no more: its words are
--- worth more than "broken pipe". They were there before a write failed; or their beginning came with the 354, and
--- their end comes within a second.
-local function early_reply(self, err)
-  local reply
-  if self.pump.failed then
-    reply = self.pump:last_words()
-  elseif err.kind == "internal" then -- the engine will not go on over an unread reply
-    self.pump.timeout = { data = 1, final = 1 }
-    reply = self.pump:reply()
-  end
-  if reply and not reply.good then
-    return refuse(self, "body", reply, "the server refused the message before its end")
-  end
-  return nil, err
+  if self.failure then return nil, self.failure end
+  if self.sender then return nil, refuse(self, "mail", self.sender, "the server refuses the sender") end
+  if self:remaining() == 0 then return nil, all_refused(self) end
+  if self.options.all and self.rejected then return nil, some_refused(self) end
+  if self.data then return nil, refuse(self, "data", self.data, "the server refuses the message") end
+  if self.body then return nil, refuse(self, "body", self.body, EARLY) end
+  if self.judged then judge_each(self) end
+  if self.final.code < 400 then return true end
+  if not self.end_tag then return nil, refuse(self, "body", self.final, EARLY) end
+  return nil, refuse(self, "final", self.final, "the server refuses the message")
 end
 
 -- The end of the message was written and no reply came: the mail may have been delivered. It must not look like a
--- failure that can be tried again.
+-- failure that can be tried again. Of an LMTP server's verdicts some may have come.
 local function in_doubt(self, err)
-  local doubt = errors.new("in_doubt", "the whole message was sent and no answer came, so it may have been delivered: "
-    .. err.message .. "; ask the server about Message-ID " .. self.message.id, {
-    stage = "final", retry_safe = false, temporary = false, cause = err.kind, id = self.message.id,
-  })
-  return nil, doubt
-end
-
-local function body(self)
-  local next_chunk = self.message:chunks()
-  while true do
-    local chunk, problem = next_chunk()
-    if problem then
-      problem.stage = "body"
-      return nil, problem
-    end
-    if not chunk then return true end
-    self.bytes = self.bytes + #chunk
-    local ok, err = self.pump:body(chunk)
-    if not ok then return early_reply(self, err) end
-  end
-end
-
--- The replies to the end of the message: LMTP has one for each accepted recipient, in their order (RFC 2033 section
--- 4.2), SMTP one for all of them.
-local function verdicts(self, tag)
-  local due, replies = self.session.settings.lmtp and #self.accepted or 1, {}
-  for i = 1, due do
-    local reply, err = self.pump:reply()
-    if not reply then
-      if self.session.conn:sent(tag) then return in_doubt(self, err) end
-      return early_reply(self, err)
-    end
-    replies[i] = reply
-  end
-  return replies
-end
-
-local function finish(self)
-  local tag, err = self.pump:command "finish"
-  if not tag then return early_reply(self, err) end
-  local replies
-  replies, err = verdicts(self, tag)
-  if not replies then return nil, err end
-  local recipients = self.accepted
-  self.accepted = {}
-  for i, address in ipairs(recipients) do
-    local reply = replies[i] or replies[1]
-    if reply.good then
-      self.accepted[#self.accepted + 1], self.final = address, self.final or reply
-    elseif self.session.settings.lmtp then
-      self.rejected[#self.rejected + 1] = verdict(reply, address)
+  local doubt = errors.new("in_doubt",
+    "the whole message was sent and no answer came, so it may have been delivered: " .. err.message
+    .. "; ask the server about Message-ID " .. self.message.id, {
+      stage = "final", retry_safe = false, temporary = false, cause = err.kind, id = self.message.id,
+    })
+  local recipients = self.judged and self:accepted()
+  for i, reply in ipairs(self.judged or {}) do
+    if reply.code < 400 then
+      doubt.accepted = doubt.accepted or {}
+      table.insert(doubt.accepted, recipients[i])
+    else
+      reject(self, recipients[i], reply.code, reply.enhanced, reply.text)
     end
   end
-  if not self.final then return refuse(self, "final", replies[1], "the server refuses the message") end
-  return true
+  doubt.rejected = self.rejected
+  return doubt
 end
 
-local function receipt(self)
-  local made = self.session:facts()
-  made.id = self.message.id
-  made.status = #self.rejected > 0 and "partial" or "accepted"
-  made.queue_id = queue_id(self.final.text)
-  made.reply = { code = self.final.code, enhanced = self.final.enhanced, text = self.final.text }
-  made.accepted, made.rejected = self.accepted, self.rejected
-  made.bytes = self.bytes
-  return made
+-- Whether the replies that came say already that nobody gets it.
+local function is_refused(self)
+  return self.sender or self:remaining() == 0 or self.data or self.body or (self.final and self.final.code >= 400)
 end
 
--- Leaves no reply unread and no transaction open; whether that works decides only whether the connection can be used
--- again.
-local function clean_up(self)
-  local conn = self.session.conn
-  self.waiting = {}
-  while not self.pump.failed and conn:waiting() do collect(self) end
-  if not self.pump.failed and not conn:idle() then self.pump:ask "rset" end
-end
-
---- Sends one rendered message.
----@param session table an open session that is usable
----@param message table a rendered message: envelope(), chunks(), size(), needs(), id
----@return table receipt | nil, table err
-function transaction.send(session, message)
-  local self = {
-    session = session, pump = session.pump, message = message, envelope = message:envelope(), waiting = {},
-    accepted = {}, rejected = {}, bytes = 0, pipelining = session.conn:capabilities().PIPELINING ~= nil,
-  }
-  session.mails = session.mails + 1
-  local ok, err = check_size(self)
-  if ok then ok, err = open(self) end
-  if not ok then
-    clean_up(self)
-    return nil, err
+--- The connection is gone before it was over.
+---@param err table what happened to the connection
+---@param was_sent boolean whether the last byte of the message had been given to the network
+---@param first boolean whether it was the oldest one: the stage of the error is its own
+function Transaction:cut(err, was_sent, first)
+  local waited = self.due > 0
+  self.due, self.launched = 0, true
+  if self.failure or (is_refused(self) and not (self.judged and waited)) then return end
+  if was_sent then
+    self.failure = in_doubt(self, err)
+  else
+    self.failure = first and err or errors.again(err, { stage = "mail" })
   end
-  ok, err = body(self)
-  if not ok then
-    session:abandon() -- inside a message there is no way out but to hang up before its end
-    return nil, err
-  end
-  ok, err = finish(self)
-  if not ok then return nil, err end
-  return receipt(self)
 end
 
 return transaction

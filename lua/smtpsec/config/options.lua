@@ -35,6 +35,11 @@ local tls = schema.record("tls", {
   session_cache = flag,
 })
 
+--- Whether and how often a mail that failed for now is tried again: here, and where send_all is told.
+options.RETRY = either(schema.constant(false), schema.integer(1, 100), schema.record("retry", {
+  attempts = schema.integer(1, 100), first = schema.number(0, 86400), longest = schema.number(0, 86400),
+}))
+
 local timeout = schema.record("timeout", {
   connect = seconds, greeting = seconds, tls = seconds, command = seconds, data = seconds, final = seconds,
   total = seconds,
@@ -51,7 +56,12 @@ local shape = {
   io = either(schema.enum { "auto", "socket", "nginx", "cqueues", "luv" }, schema.table),
   pool = schema.record("pool", {
     size = schema.integer(1, 1000), idle = schema.number(0, 86400), max_messages = schema.integer(1),
+    connections = schema.integer(1, 1000),
   }),
+  rate = schema.record("rate", {
+    second = schema.integer(1, 100000), hour = schema.integer(1, 1000000), connection = schema.integer(1, 100000),
+  }),
+  retry = options.RETRY,
   recipients = schema.enum { "any", "all" },
   dkim = schema.any,
   on_event = schema.callable,

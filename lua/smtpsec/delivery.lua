@@ -1,0 +1,205 @@
+--- delivery: one mail on its way: what is still to be sent of it, what came of each attempt, and what is told in the
+-- end.
+--
+-- A mail is one transaction, or several where the server takes only so many recipients at once (RFC 9422). It is tried
+-- again only as far as nobody can have got it yet.
+
+local errors = require "smtpsec.errors"
+local retry = require "smtpsec.retry"
+local transaction = require "smtpsec.transaction"
+local wishes = require "smtpsec.wishes"
+
+local delivery = {}
+
+local Delivery = { __name = "smtpsec.delivery" }
+Delivery.__index = Delivery
+
+--- Makes a delivery of which nothing has happened yet.
+---@param draft table what message.new made
+---@param index integer its place among the mails of the call
+---@param now number
+---@return table
+function delivery.new(draft, index, now)
+  return setmetatable({ -- as many fields as most mails need, so that the table is made once
+    draft = draft, index = index, started = now, todo = draft:envelope().to, due = 0, bytes = 0,
+    message = nil, rendered_for = nil, launched = nil, unopened = nil, failure = nil, left = nil, -- of the attempt
+    accepted = nil, final = nil, session = nil, -- what came of it
+  }, Delivery)
+end
+
+-- ---- what to send ---------------------------------------------------------------------------------------------------
+
+-- A size over the declared limit is refused here, with the right kind, before the engine refuses it as unoffered.
+local function check_size(message, offers)
+  local limit = offers.SIZE and tonumber(offers.SIZE)
+  local size = limit and limit > 0 and message:size()
+  if size and size > limit then
+    return nil, errors.new("limit", string.format("the message has %.0f bytes, and the server takes at most %.0f", size,
+      limit), { stage = "mail" })
+  end
+  return true
+end
+
+-- The message as this server takes it.
+local function render(self, session)
+  if self.rendered_for ~= session then
+    local message, err = self.draft:render(session.extensions)
+    if not message then return nil, err end
+    self.message, self.rendered_for = message, session
+  end
+  local ok, err = check_size(self.message, session.offers)
+  return ok and self.message, err
+end
+
+local function domain_of(address)
+  return address:match("[^@]*$"):lower()
+end
+
+-- The recipients in as many lists as the server's limits need, in their order.
+local function split(recipients, limits)
+  local most, domains = limits.RCPTMAX or math.huge, limits.RCPTDOMAINMAX or math.huge
+  if #recipients <= most and domains == math.huge then return { recipients } end
+  local lists, seen, count = {}, nil, nil
+  for _, address in ipairs(recipients) do
+    local list, domain = lists[#lists], domain_of(address)
+    if not list or #list >= most or (not seen[domain] and count >= domains) then
+      list, seen, count = {}, {}, 0
+      lists[#lists + 1] = list
+    end
+    if not seen[domain] then seen[domain], count = true, count + 1 end
+    list[#list + 1] = address
+  end
+  return lists
+end
+
+-- What comes from a reader can be read once.
+local function check_repeatable(message, lists)
+  if #lists == 1 or message:size() then return nil end
+  return errors.new("limit", string.format("the server takes this mail only in %d parts, and a reader can be "
+    .. "read only once", #lists), { stage = "mail" })
+end
+
+local function transact(self, session, recipients)
+  local one = transaction.new(self.message, self.draft:envelope().from, recipients, session.options)
+  one.delivery, one.wishes = self, self.draft.wished
+  self.due = self.due + 1
+  return one
+end
+
+--- Begins an attempt.
+---@param session table
+---@return table transaction | nil, table err when this mail cannot go to this server
+---@return table[]? more transactions, where one is not enough
+function Delivery:attempt(session)
+  local message, err = render(self, session)
+  if not message then return nil, err end
+  self.due, self.failure, self.left = 0, nil, nil
+  err = wishes.refuse(self.draft.wished, session)
+  if err then return nil, err end
+  local todo, limits = self.todo, session.limits
+  if not (limits.RCPTMAX or limits.RCPTDOMAINMAX) then return transact(self, session, todo) end
+  local lists = split(todo, limits)
+  err = check_repeatable(message, lists)
+  if err then return nil, err end
+  for i, list in ipairs(lists) do lists[i] = transact(self, session, list) end
+  return table.remove(lists, 1), lists
+end
+
+-- ---- what came of it ------------------------------------------------------------------------------------------------
+
+local function append(to, from)
+  if not to or not from then return to or from end
+  for _, value in ipairs(from) do to[#to + 1] = value end
+  return to
+end
+
+-- The recipients of a failed transaction that have no verdict of their own get its error for one.
+local function verdicts(one, err)
+  local known, list = {}, {}
+  for _, entry in ipairs(one.rejected or {}) do known[entry.address] = entry end
+  for i, address in ipairs(one.to) do
+    list[i] = known[address] or { address = address, code = err.code, enhanced = err.enhanced,
+      text = err.text or err.message, temporary = err.temporary }
+  end
+  return list
+end
+
+-- Of several failures the one that matters most: doubt before anything, then what will not pass.
+local function worse(a, b)
+  if not a or a.kind == "in_doubt" then return a or b end
+  if b.kind == "in_doubt" or (a.temporary and not b.temporary) then return b end
+  return a
+end
+
+--- Takes what came of a transaction. The attempt is over when `due` is 0.
+---@param one table
+---@param session table
+function Delivery:absorb(one, session)
+  self.due = self.due - 1
+  local ok, err = one:outcome()
+  if one.bytes > self.bytes then self.bytes = one.bytes end
+  if ok then
+    self.accepted, self.rejected = append(self.accepted, one:accepted()), append(self.rejected, one.rejected)
+    self.final, self.session = self.final or one.final, session
+    return
+  end
+  if not err.tls then err.tls = session.way.tls or nil end
+  self.breaks = self.breaks or one.breaks
+  self.failure = worse(self.failure, err)
+  if retry.is_safe(err) then
+    self.left = append(self.left, one.to)
+    self.unsent = append(self.unsent, verdicts(one, err))
+  else
+    self.rejected = append(self.rejected, verdicts(one, err))
+  end
+end
+
+--- The attempt could not begin.
+---@param err table
+function Delivery:fail(err)
+  self.due, self.failure, self.left = 0, err, self.todo
+end
+
+--- Prepares another attempt, for those who got nothing.
+function Delivery:again()
+  self.todo, self.failure, self.unsent = self.left or self.todo, nil, nil
+end
+
+-- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
+local function queue_id(text)
+  return text:match "queued as ([%w%-%.]+)" or text:match "%f[%w]id=([%w%-%.]+)" or text:match "^Queued! ([%w%-%.]+)"
+    or text:match "([%w%.%-]+) %- gsmtp$"
+end
+
+local function receipt(self, now)
+  local final, session = self.final, self.session
+  local way, timing = session.way, session.timing
+  local rejected = append(self.rejected, self.unsent) or {}
+  return {
+    id = self.draft.id, queue_id = queue_id(final.text), status = rejected[1] and "partial" or "accepted",
+    reply = final, accepted = self.accepted, rejected = rejected,
+    server = way.server, tls = way.tls, auth = way.auth,
+    timing = { connect = timing.connect, tls = timing.tls, auth = timing.auth, transaction = now - self.launched,
+      total = now - self.started },
+    bytes = self.bytes,
+    warnings = append(append(session:warnings(), wishes.missing(self.draft.wished, session.offers)), self.notes),
+  }
+end
+
+--- Says in the receipt what would otherwise be told only by an event.
+---@param text string
+function Delivery:note(text)
+  self.notes = append(self.notes, { text })
+end
+
+--- What is told in the end.
+---@param now number
+---@return table receipt | nil, table err
+function Delivery:result(now)
+  local failure = self.failure
+  if not failure or (self.accepted and failure.kind ~= "in_doubt") then return receipt(self, now) end
+  if not self.accepted then return nil, failure end
+  return nil, errors.again(failure, { accepted = self.accepted, rejected = self.rejected })
+end
+
+return delivery

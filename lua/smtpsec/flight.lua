@@ -1,0 +1,269 @@
+--- flight: transactions on one session, several of them under way at once: what is asked when, and which reply
+-- belongs to whom.
+--
+-- Where the server takes commands in groups (RFC 2920), MAIL, RCPT and DATA share a flight, and the next MAIL rides
+-- behind the end of the message before it. Where it takes CHUNKING too (RFC 3030), a small message rides with its
+-- own MAIL, so that a mail is one flight. Replies come in the order of the commands, so they belong to the oldest
+-- transaction that is not over. When the connection breaks, each transaction is told exactly how far it had come.
+--
+-- It never opens or closes connections; after an error `session:usable()` tells whether the connection lives.
+
+local content = require "smtpsec.content"
+local errors = require "smtpsec.errors"
+
+local flight = {}
+
+local Flight = { __name = "smtpsec.flight" }
+Flight.__index = Flight
+
+local RESET_SECONDS = 5 -- nothing depends on the answer to RSET but whether the connection is kept
+
+--- Makes the flight of a session, which is kept with it.
+---@param session table an open session
+---@return table
+function flight.new(session)
+  return setmetatable({
+    session = session, pump = session.pump, conn = session.conn,
+    pipelining = session.offers.PIPELINING ~= nil, chunking = session.offers.CHUNKING ~= nil,
+    open = {}, first = 1, last = 0, -- the transactions that are not over, oldest first
+    over = {}, -- those that are, until take() hands them out
+    heard = 0, -- replies since the session was last taken from the pool
+    mail_options = {},
+  }, Flight)
+end
+
+--- How many transactions are under way.
+function Flight:size()
+  return self.last - self.first + 1
+end
+
+--- Hands out a transaction that is over, oldest first.
+---@return table? transaction
+function Flight:take()
+  local over = self.over
+  if over[1] then return table.remove(over, 1) end
+end
+
+-- ---- replies --------------------------------------------------------------------------------------------------------
+
+local function settle(self)
+  local open = self.open
+  while self.first <= self.last and open[self.first]:is_over() do
+    local one = open[self.first]
+    self.over[#self.over + 1] = one
+    if one.final and one.final.code < 400 then self.session.quirks:prove(self) end
+    open[self.first] = nil
+    self.first = self.first + 1
+  end
+  if self.first > self.last then self.first, self.last = 1, 0 end
+end
+
+-- 421 is the server's last word, whatever command it answers (RFC 5321 section 3.8): what comes after that command was
+-- not looked at.
+local function leave(self, verb, code, enhanced, text)
+  local head = self.open[self.first]
+  local early = verb == "end" and head and not head.end_tag
+  local goodbye = errors.new("rejected", "the server ends the session", {
+    stage = early and "body" or self.pump:stage(verb), code = code, enhanced = enhanced, text = text, temporary = true,
+  })
+  if head then head:dismiss(goodbye) end
+  return goodbye
+end
+
+-- An extension is to blame: the mail may go at once, over a connection that does without.
+local function suspect(self, one, keyword)
+  if not keyword then return end
+  one.breaks = keyword
+  if self.pump.on_event then
+    local notes = self.session.quirks.notes
+    self.pump.on_event { type = "quirk", keyword = keyword, text = notes[#notes] }
+  end
+end
+
+local function hear(self, verb, tag, code, enhanced, text, skipped)
+  self.heard = self.heard + 1 + skipped
+  if code == 421 then return nil, leave(self, verb, code, enhanced, text), true end
+  local head = self.open[self.first]
+  if not head then return true end
+  if code >= 500 then suspect(self, head, self.session.quirks:judge(self, head, verb, code, text)) end
+  head:hear(verb, tag, code, enhanced, text, skipped)
+  return true
+end
+
+-- The connection is gone. Replies that had come before count; then each transaction learns how far it got. After a
+-- goodbye nothing that was sent can have been accepted.
+local function cut(self, err, goodbye)
+  self.pump.failed = true
+  while not goodbye and self.first <= self.last do
+    local kind, verb, tag, code, enhanced, text, skipped = self.pump:last_words()
+    if not kind then break end
+    local ok, said = hear(self, verb, tag, code, enhanced, text, skipped)
+    if not ok then
+      err, goodbye = said, true
+      break
+    end
+    settle(self)
+  end
+  local head = self.open[self.first]
+  if head then suspect(self, head, self.session.quirks:blame(self, head, self.conn:waiting(), err)) end
+  for i = self.first, self.last do
+    local one = self.open[i]
+    one:cut(err, not goodbye and one.end_tag ~= nil and self.conn:sent(one.end_tag), i == self.first)
+  end
+  settle(self)
+end
+
+--- Waits for one reply and gives it to whom it belongs.
+---@return true | nil, table err when the connection is gone; then all transactions are over
+function Flight:turn()
+  local head = self.open[self.first]
+  local brief = head and head.end_tag -- its last reply is never passed over
+  local kind, verb, tag, code, enhanced, text, skipped = self.pump:event(brief)
+  local ok, err, goodbye = nil, verb, nil
+  if kind then ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped) end
+  if ok then settle(self) else cut(self, err, goodbye) end
+  return ok, err
+end
+
+-- ---- asking ---------------------------------------------------------------------------------------------------------
+
+--- Makes room in the engine, which is full: of commands without a reply, or of bytes that were not written.
+---@return true | nil, table err
+function Flight:relieve()
+  if self.conn:waiting() then return self:turn() end
+  return self.pump:flush()
+end
+
+--- Waits until all replies to what a transaction asked so far are there.
+---@return true | nil, table err
+function Flight:hear_all(one)
+  while one.due > 0 do
+    local ok, err = self:turn()
+    if not ok then return nil, err end
+  end
+  return true
+end
+
+--- Queues a command of a transaction, and waits for its reply where the server takes no groups.
+---@return integer tag | nil, table err
+function Flight:ask(one, name, words, ...)
+  local tag, err = self.pump:command(name, words, ...)
+  while not tag and err == "full" do
+    local ok
+    ok, err = self:relieve()
+    if not ok then return nil, err end
+    tag, err = self.pump:command(name, words, ...)
+  end
+  if not tag then return nil, err end
+  if name == "rcpt" then one.rcpt_tag = one.rcpt_tag or tag end
+  one.due = one.due + 1
+  if self.pipelining then return tag end
+  local ok
+  ok, err = self:hear_all(one)
+  return ok and tag, err
+end
+
+local NONE = {}
+
+-- One table serves all mails, but for those with wishes of their own.
+local function mail_options(self, one)
+  local options, needs = self.mail_options, one.message:needs()
+  if one.wishes then
+    options = {}
+    for name, value in pairs(one.wishes.mail) do options[name] = value end
+  end
+  options.size = one.message:size()
+  options.body_8bit, options.smtputf8 = needs["8BITMIME"], needs.SMTPUTF8
+  return options
+end
+
+-- What a transcript shows of a command; nobody pays for it where there is none.
+local function shown(self, word, address)
+  return self.pump.on_event and word .. ":<" .. address .. ">" or nil
+end
+
+local function envelope(self, one)
+  local tag, err
+  if not self.conn:ready() then
+    tag, err = self:ask(one, "rset")
+    if not tag then return nil, err end
+  end
+  tag, err = self:ask(one, "mail", shown(self, "FROM", one.from), one.from, mail_options(self, one))
+  if not tag then return nil, err end
+  for i = 1, #one.to do
+    if one.sender and not self.pipelining then return true end
+    tag, err = self:ask(one, "rcpt", shown(self, "TO", one.to[i]), one.to[i],
+      one.wishes and one.wishes.rcpt)
+    if not tag then return nil, err end
+  end
+  return true
+end
+
+-- The same in one call, and with the message, as far as there is room for all of it.
+local function all_at_once(self, one, whole)
+  local count, rcpt_tag, end_tag = self.pump:transact(one.from, one.to, mail_options(self, one),
+    one.wishes and one.wishes.rcpt or NONE, whole)
+  if not count and rcpt_tag == "full" then return envelope(self, one) end
+  one.due = one.due + (count or end_tag)
+  if not count then return nil, rcpt_tag end
+  one.rcpt_tag, one.end_tag = rcpt_tag, end_tag
+  if end_tag then one.bytes = #whole end
+  return true
+end
+
+-- ---- in and out -----------------------------------------------------------------------------------------------------
+
+local function send(self, one)
+  local eager = self.pipelining and not one.options.all
+  local whole = eager and self.chunking and not self.cautious and one.message:whole() or nil
+  local ok, err
+  if self.pipelining and not self.pump.on_event then
+    ok, err = all_at_once(self, one, whole)
+  else
+    ok, err = envelope(self, one)
+  end
+  if not ok or one.end_tag or not (self.pipelining or one:may_go_on()) then return ok, err end
+  if self.chunking then return content.by_bdat(self, one, whole) end
+  return content.by_data(self, one, eager)
+end
+
+--- Sends a transaction, behind those that are under way; waits only as far as the server makes it necessary. What
+-- comes of it is told by take().
+---@param one table a transaction
+---@return table? err when the connection is gone
+function Flight:launch(one)
+  self.last = self.last + 1
+  self.open[self.last] = one
+  self.session.mails = self.session.mails + 1
+  local ok, err = send(self, one)
+  self.cautious, one.launched = false, true
+  if not ok and not self.pump.failed then one.failure = err end -- the caller's mistake, and nobody else's trouble
+  if not ok and self.pump.failed and self.first <= self.last then
+    cut(self, err)
+  else
+    settle(self)
+  end
+  return not ok and self.pump.failed and err or nil
+end
+
+--- Waits for all that is under way, and for the end of what was refused, so that the connection can be used again.
+function Flight:rest()
+  while self.first <= self.last do
+    if not self:turn() then return end
+  end
+  if not self.pump.failed and not self.conn:idle() then
+    local timeout = self.pump.timeout
+    self.pump.timeout = { command = RESET_SECONDS }
+    self.pump:ask "rset"
+    self.pump.timeout = timeout
+  end
+end
+
+--- Hangs up; what is under way is told so.
+---@param err table why
+function Flight:abandon(err)
+  if self.first <= self.last then cut(self, err) end
+  self.session:abandon()
+end
+
+return flight

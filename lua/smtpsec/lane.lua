@@ -1,0 +1,199 @@
+--- lane: one connection at a time, and the mails that go over it. When a connection has carried all it may, or broke,
+-- the next one takes its place.
+--
+-- What came of the mails is told by take(); whether a mail is tried again is not decided here.
+
+local errors = require "smtpsec.errors"
+local pace = require "smtpsec.pace"
+local session = require "smtpsec.session"
+
+local lane = {}
+
+local Lane = { __name = "smtpsec.lane" }
+Lane.__index = Lane
+
+-- A connection that was idle for longer than this may have died unseen. Its first message is sent only when the server
+-- has answered MAIL: else a mail that never arrived would have to be called in doubt.
+local DOUBTFUL_IDLE = 2
+
+--- Makes a lane without a connection.
+---@param mailer table its settings, pool, quirks and sessions
+---@param driver table
+---@param options? { deadline: number? } absolute end of the whole call
+---@return table
+function lane.new(mailer, driver, options)
+  local limits = mailer.settings.rate
+  return setmetatable({
+    mailer = mailer, driver = driver, deadline = options and options.deadline, over = {},
+    pace = pace.new { second = limits and limits.connection },
+  }, Lane)
+end
+
+-- ---- connections ----------------------------------------------------------------------------------------------------
+
+local function adopt(self, one, idle)
+  one.pump.deadline, one.timing = self.deadline, {}
+  one.flight.heard, one.flight.cautious = 0, idle > DOUBTFUL_IDLE
+  self.session, self.reused = one, true
+end
+
+local function open(self)
+  local mailer = self.mailer
+  local one, err = session.open(mailer.settings, self.driver, {
+    deadline = self.deadline, saved = mailer:take_session(), quirks = mailer.quirks,
+  })
+  self.session, self.reused = one, false
+  return one ~= nil, err
+end
+
+-- Gives the connection back, and with it what lets the next one resume TLS.
+local function release(self)
+  local one = self.session
+  if not one then return nil end
+  self.session = nil
+  self.mailer:keep_session(one)
+  return self.mailer.pool:put(one)
+end
+
+local function drop(self)
+  self.session:abandon()
+  self.session = nil
+  self.mailer.pool:forget()
+end
+
+-- A connection that may carry a mail: the one there is, an idle one, or a new one.
+local function ready(self, fresh)
+  local one = self.session
+  if one and one.pump.failed then
+    drop(self)
+  elseif one and one.mails >= one.most then
+    while one.flight:size() > 0 do self:turn() end
+    release(self)
+  end
+  if self.session then return true end
+  local idle, since
+  if not fresh then idle, since = self.mailer.pool:take() end
+  if idle then
+    adopt(self, idle, since)
+    return true
+  end
+  local ok, err = self.mailer.pool:claim(self.deadline, self.mailer.settings.timeout.connect)
+  if ok then
+    ok, err = open(self)
+    if not ok then self.mailer.pool:forget() end
+  end
+  return ok, err
+end
+
+-- ---- mails ----------------------------------------------------------------------------------------------------------
+
+-- A reused connection may have died while it was idle, and the server may say so only when the next command reaches
+-- it. As nothing was heard on it and no message was sent, one fresh connection is no second delivery.
+local function died_idle(self, one, failure)
+  return self.reused and one.flight.heard <= (failure.code and 1 or 0) and failure.stage == "mail"
+    and (failure.kind == "closed" or failure.code == 421)
+end
+
+local function collect(self)
+  local current = self.session
+  local flight = current.flight
+  local one = flight:take()
+  while one do
+    local mail = one.delivery
+    mail:absorb(one, current)
+    if mail.due == 0 then
+      if mail.failure then mail.on_dead = died_idle(self, current, mail.failure) end
+      self.over[#self.over + 1] = mail
+    end
+    one = flight:take()
+  end
+end
+
+-- A transaction whose connection is gone already was never sent.
+local function launch(self, mail, one)
+  local current = self.session
+  if not current.pump.failed then
+    self.lost = current.flight:launch(one) or self.lost
+  else
+    one:cut(self.lost, false, false)
+    mail:absorb(one, current)
+    if mail.due == 0 then self.over[#self.over + 1] = mail end
+  end
+end
+
+--- Sends a mail, behind those that are under way.
+---@param mail table a delivery
+---@param fresh? boolean not on a connection that was idle
+function Lane:submit(mail, fresh)
+  local ok, err = ready(self, fresh)
+  local first, more
+  mail.unopened, mail.launched = not ok, self.driver.now()
+  if ok then
+    first, more = mail:attempt(self.session)
+    err = more
+  end
+  if not first then
+    mail:fail(err)
+    self.over[#self.over + 1] = mail
+    return
+  end
+  launch(self, mail, first)
+  for _, one in ipairs(more or {}) do launch(self, mail, one) end
+  collect(self)
+end
+
+--- Waits until something has been heard.
+function Lane:turn()
+  local _, err = self.session.flight:turn()
+  self.lost = err or self.lost
+  collect(self)
+end
+
+--- How many mails are under way.
+---@return integer
+function Lane:size()
+  return self.session and self.session.flight:size() or 0
+end
+
+--- A mail that is over, oldest first.
+---@return table? delivery
+function Lane:take()
+  if self.over[1] then return table.remove(self.over, 1) end
+end
+
+local function noop(self, fresh)
+  local ok, err = ready(self, fresh)
+  if not ok then return nil, err end
+  return self.session.pump:ask "noop"
+end
+
+--- Connects, and says NOOP; sends no mail.
+---@return table facts what a receipt says of the way, and capabilities | nil, table err
+function Lane:verify()
+  local reply, err = noop(self)
+  if not reply and self.session and self.reused and err.kind == "closed" then reply, err = noop(self, true) end
+  if not reply then return nil, err end
+  if not reply.good then
+    return nil, errors.new("rejected", "the server refuses NOOP", { stage = "mail", code = reply.code,
+      enhanced = reply.enhanced, text = reply.text, temporary = reply.code < 500 })
+  end
+  local facts = self.session:facts()
+  facts.capabilities = self.session.conn:capabilities()
+  return facts
+end
+
+--- Hangs up, whatever is under way.
+function Lane:abandon()
+  if self.session then drop(self) end
+end
+
+--- Waits for what is under way and gives the connection back.
+---@return string? trouble
+function Lane:close()
+  if not self.session then return nil end
+  self.session.flight:rest()
+  collect(self)
+  return release(self)
+end
+
+return lane
