@@ -117,6 +117,7 @@ build = {
     ["smtpsec.retry"] = "lua/smtpsec/retry.lua",
     ["smtpsec.schema"] = "lua/smtpsec/schema.lua",
     ["smtpsec.session"] = "lua/smtpsec/session.lua",
+    ["smtpsec.sessions"] = "lua/smtpsec/sessions.lua",
     ["smtpsec.sink"] = "lua/smtpsec/sink.lua",
     ["smtpsec.sink.auth"] = "lua/smtpsec/sink/auth.lua",
     ["smtpsec.sink.body"] = "lua/smtpsec/sink/body.lua",

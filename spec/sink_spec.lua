@@ -270,6 +270,22 @@ print(client.noop())
       end
     end)
 
+    it("resets the connection instead of the reply, or behind it", function()
+      local server = start { tls = "none", faults = {
+        { at = "mail", drop = "reset", times = 1 }, { at = "rcpt", drop = "reset", reply = "421 4.3.2 bye", times = 1 },
+        { at = "mail", drop = true, skip = 1, times = 1 },
+      } }
+      local function last()
+        local lines = peer(server, { "reply", HELLO, "reply", "send MAIL FROM:<a@example.test>\\r\\n", "reply",
+          "send RCPT TO:<b@example.test>\\r\\n", "reply", "end" })
+        return table.concat(lines, " ", #lines - 1)
+      end
+      assert.matches(" ConnectionResetError$", last())
+      assert.matches("^421 4%.3%.2 bye '' ConnectionResetError$", last())
+      assert.matches(" EOFError$", last())
+      assert.equal("fault", noted(server, "closed")[1].by)
+    end)
+
     it("drops in the middle of a message", function()
       local server = start { tls = "none", faults = { { at = "body", after_bytes = 100, drop = true, times = 1 } } }
       local script = { "send EHLO a.b\\r\\n" .. MAIL, "reply", "reply", "reply", "reply", "reply",

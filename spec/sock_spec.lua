@@ -1,3 +1,4 @@
+local descriptors = require "spec.support.descriptors"
 local hosts = require "spec.support.hosts"
 local keeper = require "spec.support.keeper"
 local loop = require "spec.support.loop"
@@ -17,13 +18,6 @@ local function pair()
   local client = assert(sock.connect { host = "127.0.0.1", port = listener:port(), timeout = 2 })
   local server = assert(listener:accept(2))
   return client, server, listener
-end
-
-local function open_files()
-  collectgarbage()
-  collectgarbage()
-  local _, count = process.run("ls /proc/" .. ("%d"):format(process.id()) .. "/fd"):gsub("%d+", "")
-  return count
 end
 
 describe("smtpsec.sock", function()
@@ -73,14 +67,14 @@ describe("smtpsec.sock", function()
     it("leaves no descriptor behind, whatever the outcome", function()
       local hole, held = loop.hole()
       sock.connect { host = "nowhere.invalid", port = 25, timeout = 5 }
-      local before = open_files()
+      local before = descriptors()
       for _ = 1, 3 do
         sock.connect { host = "127.0.0.1", port = 1, timeout = 1 }
         sock.connect { host = "127.0.0.1", port = hole, timeout = 0.01 }
         sock.connect { host = "nowhere.invalid", port = 25, timeout = 5 }
         sock.connect { path = "/nowhere", timeout = 1 }
       end
-      assert.is_true(process.wait(function() return open_files() == before end, 2))
+      assert.is_true(process.wait(function() return descriptors() == before end, 2))
       held[1]:close()
     end)
   end)
@@ -164,12 +158,7 @@ describe("smtpsec.sock", function()
     it("leaves nothing behind when it was abandoned", function()
       local output = hosts.run("slow.test=1s", [[
         local sock = require "smtpsec.sock"
-        local function descriptors()
-          local pipe = io.popen "ls /proc/$PPID/fd | wc -l"
-          local n = pipe:read "*n"
-          pipe:close()
-          return n
-        end
+        local descriptors = require "spec.support.descriptors"
         local before = descriptors()
         for i = 1, 20 do sock.connect { host = "slow.test", port = 25, timeout = 0.001 } end
         local deadline, left = sock.now() + 5
@@ -280,6 +269,16 @@ describe("smtpsec.sock", function()
       client:write("unread", 1)
       assert.equal(1, #sock.poll({ { server, "r" } }, 1))
       server:close()
+      assert.same({ nil, "closed", "Connection reset by peer" }, { client:read(100, 1) })
+    end)
+
+    it("gives a reset, and nothing of what was not sent", function()
+      local client, server = pair()
+      server:write("said before", 1)
+      server:reset()
+      server:reset()
+      assert.is_nil(server:fd())
+      assert.equal("said before", client:read(100, 1))
       assert.same({ nil, "closed", "Connection reset by peer" }, { client:read(100, 1) })
     end)
 
@@ -442,14 +441,14 @@ describe("smtpsec.sock", function()
 
     it("may be dropped half-way", function()
       local hole, held = loop.hole()
-      local before = open_files()
+      local before = descriptors()
       local dials = {}
       for i = 1, 10 do
         dials[i] = assert(sock.dial { host = i > 5 and "localhost" or "127.0.0.1", port = hole, timeout = 5 })
         dials[i]:step()
       end
       dials = nil -- luacheck: ignore
-      assert.is_true(process.wait(function() return open_files() == before end, 2))
+      assert.is_true(process.wait(function() return descriptors() == before end, 2))
       held[1]:close()
     end)
   end)

@@ -135,6 +135,22 @@ static int session_close(lua_State *L)
   return 0;
 }
 
+/* session:ends() -> when the server will not know it any more, in seconds since 1970; 0 when it is of no use */
+static int session_ends(lua_State *L)
+{
+  const session_box *box = luaL_checkudata(L, 1, session_class);
+  lua_pushinteger(L, box->session ? (lua_Integer)ss_tls_session_ends(box->session) : 0);
+  return 1;
+}
+
+/* session:once() -> whether it is good for one connection only, as one of TLS 1.3 */
+static int session_once(lua_State *L)
+{
+  const session_box *box = luaL_checkudata(L, 1, session_class);
+  lua_pushboolean(L, !box->session || ss_tls_session_once(box->session));
+  return 1;
+}
+
 void ss_lua_push_session(lua_State *L, ss_tls *t)
 {
   session_box *box = ss_new_object(L, sizeof *box, session_class);
@@ -330,7 +346,7 @@ static int filter_facts(lua_State *L)
   return 1;
 }
 
-/* filter:session() -> the newest session for a later connection | nil */
+/* filter:session() -> the newest session for a later connection that was not taken yet | nil */
 static int filter_session(lua_State *L)
 {
   ss_lua_push_session(L, check_filter(L)->tls);
@@ -340,6 +356,7 @@ static int filter_session(lua_State *L)
 void ss_lua_open_tls(lua_State *L)
 {
   static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg session[] = {{"ends", session_ends}, {"once", session_once}, {NULL, NULL}};
   static const luaL_Reg filter[] = {{"feed", filter_feed},
                                     {"handshake", filter_handshake},
                                     {"read", filter_read},
@@ -354,7 +371,7 @@ void ss_lua_open_tls(lua_State *L)
   static const luaL_Reg functions[] = {
       {"context", context_new}, {"tls_client", client_new}, {"tls_server", server_new}, {NULL, NULL}};
   ss_register_class(L, context_class, none, context_close);
-  ss_register_class(L, session_class, none, session_close);
+  ss_register_class(L, session_class, session, session_close);
   ss_register_class(L, filter_class, filter, filter_close);
   luaL_setfuncs(L, functions, 0);
 }

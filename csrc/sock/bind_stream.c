@@ -88,6 +88,13 @@ static int stream_fd(lua_State *L)
   return 1;
 }
 
+/* stream:reset(): closes it with a TCP reset, for tests */
+static int stream_reset(lua_State *L)
+{
+  ss_stream_reset(self(L));
+  return 0;
+}
+
 static int stream_close(lua_State *L)
 {
   ss_stream_close(self(L));
@@ -96,8 +103,8 @@ static int stream_close(lua_State *L)
 
 void ss_bind_stream(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"read", stream_read}, {"write", stream_write}, {"alive", stream_alive},
-                                     {"peer", stream_peer}, {"name", stream_name},   {"fd", stream_fd},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"read", stream_read}, {"write", stream_write}, {"alive", stream_alive}, {"peer", stream_peer},
+      {"name", stream_name}, {"fd", stream_fd},       {"reset", stream_reset}, {NULL, NULL}};
   ss_register_class(L, SS_STREAM_CLASS, methods, stream_close);
 }

@@ -64,7 +64,7 @@ ss_why ss_stream_read(ss_stream *s, void *to, size_t size, ss_time deadline, siz
     if (errno == EINTR) continue;
     if (!must_wait()) return failed(trouble);
     acknowledge_now(s);
-    if (!ss_poll_one(s->fd, POLLIN, deadline))
+    if (ss_clock_left(deadline) == 0 || !ss_poll_one(s->fd, POLLIN, deadline))
       return ss_trouble_set(trouble, SS_WHY_TIMEOUT, "nothing arrived in time");
   }
 }
@@ -85,7 +85,7 @@ ss_why ss_stream_write(ss_stream *s, const void *from, size_t n, ss_time deadlin
       *taken += (size_t)sent;
       if (*taken < n && ss_clock_left(deadline) == 0) return too_slow(trouble);
     } else if (must_wait()) {
-      if (!ss_poll_one(s->fd, POLLOUT, deadline)) return too_slow(trouble);
+      if (ss_clock_left(deadline) == 0 || !ss_poll_one(s->fd, POLLOUT, deadline)) return too_slow(trouble);
     } else if (errno != EINTR) {
       return failed(trouble);
     }
@@ -117,4 +117,11 @@ void ss_stream_close(ss_stream *s)
 {
   if (s->open) close(s->fd);
   s->open = false;
+}
+
+void ss_stream_reset(ss_stream *s)
+{
+  const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (s->open) setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ss_stream_close(s);
 }

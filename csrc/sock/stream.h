@@ -42,4 +42,8 @@ bool ss_stream_name(const ss_stream *s, ss_address *name);
 /* Idempotent. */
 void ss_stream_close(ss_stream *s);
 
+/* Closes it so that the peer gets a reset instead of an end, and what was not sent yet is dropped. For tests of what
+ * others do then: no honest end of a connection looks like this. */
+void ss_stream_reset(ss_stream *s);
+
 #endif

@@ -2,8 +2,11 @@
 #include "tls/session.h"
 #include "tls/watch.h"
 
+#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+
+enum { LIFETIME_MAX = 7 * 24 * 3600 }; /* RFC 8446 section 4.6.1 */
 
 struct ss_tls_session {
   size_t references;
@@ -14,17 +17,27 @@ struct ss_tls_session {
   SSL_SESSION *ssl;       /* NULL once spent */
 };
 
+/* No SSL gets or leaves what is kept here, but copies: OpenSSL spoils the session of one that is freed without a
+ * close_notify, which says nothing against the session (RFC 5246 section 7.2.1). */
+
 ss_tls_session *ss_tls_session_take(ss_tls_watch *w, ss_tls_context *context)
 {
-  if (!w->newest || !w->proof || !w->identity || !SSL_SESSION_is_resumable(w->newest)) return NULL;
-  ss_tls_session *s = malloc(sizeof *s);
-  if (!s) return NULL;
+  SSL_SESSION *newest = w->session_count ? w->sessions[w->session_count - 1] : NULL;
+  if (!newest || !w->proof || !w->identity || !SSL_SESSION_is_resumable(newest)) return NULL;
+  SSL_SESSION *copy = SSL_SESSION_dup(newest);
+  ss_tls_session *s = copy ? malloc(sizeof *s) : NULL;
+  if (!s) {
+    SSL_SESSION_free(copy);
+    ERR_clear_error();
+    return NULL;
+  }
+  SSL_SESSION_free(newest);
+  w->session_count--;
   *s = (ss_tls_session){.references = 1,
                         .context = ss_tls_context_ref(context),
                         .identity = ss_tls_identity_ref(w->identity),
                         .proof = w->proof,
-                        .ssl = w->newest};
-  w->newest = NULL;
+                        .ssl = copy};
   if (w->valid_until) s->valid_until = ASN1_STRING_dup(w->valid_until);
   return s;
 }
@@ -45,6 +58,29 @@ void ss_tls_session_unref(ss_tls_session *session)
   free(session);
 }
 
+time_t ss_tls_session_ends(const ss_tls_session *s)
+{
+  if (!s->ssl) return 0;
+  unsigned long hint = SSL_SESSION_get_ticket_lifetime_hint(s->ssl);
+  long seconds = SSL_SESSION_get_timeout(s->ssl);
+  /* RFC 5077 section 3.3: in TLS 1.2 a hint of 0 says nothing; RFC 8446 section 4.6.1: in TLS 1.3 it means at once. */
+  if (hint > 0 || ss_tls_session_once(s)) seconds = hint < LIFETIME_MAX ? (long)hint : LIFETIME_MAX;
+  return (time_t)(SSL_SESSION_get_time(s->ssl) + seconds);
+}
+
+bool ss_tls_session_once(const ss_tls_session *s)
+{
+  return !s->ssl || SSL_SESSION_get_protocol_version(s->ssl) >= TLS1_3_VERSION;
+}
+
+static bool set_copy(SSL *ssl, SSL_SESSION *session)
+{
+  SSL_SESSION *copy = SSL_SESSION_dup(session);
+  bool set = copy && SSL_set_session(ssl, copy);
+  SSL_SESSION_free(copy);
+  return set;
+}
+
 /* The identity is the same and so the answer was yes once; asked again because a mistake here would be silent. */
 static bool certificate_fits(const ss_tls_session *s, const ss_tls_identity *id)
 {
@@ -59,8 +95,8 @@ bool ss_tls_session_offer(ss_tls_session *s, SSL *ssl, const ss_tls_context *con
                           const ss_tls_identity *id)
 {
   if (!s->ssl || s->context != context || !ss_tls_identity_equal(s->identity, id)) return false;
-  if (!certificate_fits(s, id) || !SSL_set_session(ssl, s->ssl)) return false;
-  if (SSL_SESSION_get_protocol_version(s->ssl) >= TLS1_3_VERSION) {
+  if (!certificate_fits(s, id) || !set_copy(ssl, s->ssl)) return false;
+  if (ss_tls_session_once(s)) {
     SSL_SESSION_free(s->ssl);
     s->ssl = NULL;
   }

@@ -11,6 +11,7 @@
 #include "tls/context.h"
 
 #include <stdbool.h>
+#include <time.h>
 
 struct ssl_st;
 struct ss_tls_identity;
@@ -23,11 +24,18 @@ ss_tls_session *ss_tls_session_ref(ss_tls_session *session);
 /* Gives a reference back; the last one frees. NULL is allowed. */
 void ss_tls_session_unref(ss_tls_session *session);
 
+/* When the server will not know it any more, in seconds since 1970; 0 when it was spent. */
+time_t ss_tls_session_ends(const ss_tls_session *session);
+
+/* Whether it may be offered once only, as one of TLS 1.3: who knows it twice can tell two connections for one
+ * client's (RFC 8446 appendix C.4). */
+bool ss_tls_session_once(const ss_tls_session *session);
+
 /* For the filter only, from here on: everyone else has sessions from ss_tls_take_session and gives them to
  * ss_tls_new.
  *
- * Takes over the newest session in `w`, of which nothing is left there. NULL when there is none, when nothing proved
- * the peer's identity, or when out of memory. */
+ * Takes the newest session out of `w`. NULL when there is none, when nothing proved the peer's identity, or when out of
+ * memory. */
 ss_tls_session *ss_tls_session_take(struct ss_tls_watch *w, ss_tls_context *context);
 
 /* Makes `ssl`, which is to find `id` with `context`, offer the session. False, and nothing offered, when it came from

@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
+#include <string.h>
 
 static int refuse(ss_tls_watch *w, int error, const char *reason)
 {
@@ -101,8 +102,12 @@ static int on_staple(SSL *ssl, void *unused)
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
   ss_tls_watch *w = SSL_get_app_data(ssl);
-  SSL_SESSION_free(w->newest);
-  w->newest = session;
+  if (w->session_count == SS_TLS_SESSIONS_KEPT) {
+    SSL_SESSION_free(w->sessions[0]);
+    w->session_count--;
+    memmove(w->sessions, w->sessions + 1, w->session_count * sizeof *w->sessions);
+  }
+  w->sessions[w->session_count++] = session;
   return 1;
 }
 
@@ -117,7 +122,8 @@ void ss_tls_watch_install(SSL_CTX *ctx, bool staple)
 
 void ss_tls_watch_clear(ss_tls_watch *w)
 {
-  SSL_SESSION_free(w->newest);
+  while (w->session_count)
+    SSL_SESSION_free(w->sessions[--w->session_count]);
   X509_free(w->shown);
   ASN1_TIME_free(w->valid_until);
   ss_tls_identity_unref(w->identity);

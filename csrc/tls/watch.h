@@ -9,6 +9,9 @@
 
 #include <openssl/ssl.h>
 
+/* A TLS 1.3 server sends two tickets as a rule, each good for one connection. */
+enum { SS_TLS_SESSIONS_KEPT = 4 };
+
 /* The application data of each SSL. Zeroed at birth. */
 typedef struct ss_tls_watch {
   /* Whom to expect; NULL at a server, which takes any client certificate that it trusts. */
@@ -20,8 +23,11 @@ typedef struct ss_tls_watch {
 
   X509 *shown; /* the peer's own certificate, once judged, well or ill */
   ASN1_TIME
-  *valid_until;        /* when the first part of a "pkix" proof ends, and the connection's sessions with it */
-  SSL_SESSION *newest; /* the last session that the peer offered */
+  *valid_until; /* when the first part of a "pkix" proof ends, and the connection's sessions with it */
+
+  /* The last sessions that the peer offered, the newest last. */
+  SSL_SESSION *sessions[SS_TLS_SESSIONS_KEPT];
+  size_t session_count;
 } ss_tls_watch;
 
 /* Makes every SSL of the context report to its watch; and, where `staple` says so, demand a good OCSP response. */

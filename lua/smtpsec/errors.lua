@@ -4,7 +4,6 @@
 -- said is escaped and capped when the error is made. No secret is ever handed to this module. Which words to say is
 -- the caller's business, which advice to give is hints.lua's.
 
-local hints = require "smtpsec.hints"
 local printable = require "smtpsec.printable"
 
 local errors = {}
@@ -33,8 +32,9 @@ local function make_printable(err)
   end
 end
 
+-- The hints are loaded when something fails: a mail that goes well need not wait for them.
 local function advice(err, context)
-  local hint = hints.find(err, context)
+  local hint = require("smtpsec.hints").find(err, context)
   return hint and printable.text(hint)
 end
 

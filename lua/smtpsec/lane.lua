@@ -6,6 +6,7 @@
 local errors = require "smtpsec.errors"
 local pace = require "smtpsec.pace"
 local session = require "smtpsec.session"
+local sessions = require "smtpsec.sessions"
 
 local lane = {}
 
@@ -40,7 +41,7 @@ end
 local function open(self)
   local mailer = self.mailer
   local one, err = session.open(mailer.settings, self.driver, {
-    deadline = self.deadline, saved = mailer:take_session(), quirks = mailer.quirks,
+    deadline = self.deadline, quirks = mailer.quirks,
   })
   self.session, self.reused = one, false
   return one ~= nil, err
@@ -51,7 +52,7 @@ local function release(self)
   local one = self.session
   if not one then return nil end
   self.session = nil
-  self.mailer:keep_session(one)
+  if one:usable() then sessions.put(self.mailer.settings, one.conn) end
   return self.mailer.pool:put(one)
 end
 

@@ -1,5 +1,5 @@
---- mailer: what smtpsec.new returns. It holds what outlives a call: the settings, the idle connections, the TLS session
--- to resume, the pace, and what was learned about the server; and makes one call of the user into the right calls of
+--- mailer: what smtpsec.new returns. It holds what outlives a call: the settings, the idle connections, the
+-- pace, and what was learned about the server; and makes one call of the user into the right calls of
 -- message, delivery and lane.
 
 local bulk = require "smtpsec.bulk"
@@ -38,17 +38,6 @@ end
 local function deadline(self)
   local total = self.settings.timeout.total
   return total and self.driver.now() + total
-end
-
---- A TLS session to offer to the next connection, or nil. (One of TLS 1.3 is spent by that, one of TLS 1.2 is not.)
-function Mailer:take_session()
-  return self.saved
-end
-
---- Remembers what lets the next connection resume TLS.
----@param one table session that was open
-function Mailer:keep_session(one)
-  if self.settings.tls.session_cache ~= false and one:usable() then self.saved = one.conn:session() or self.saved end
 end
 
 -- From and To may come from the configuration, as MAIL_FROM and MAIL_TO.
@@ -151,7 +140,7 @@ end
 --- Ends the idle connections. The mailer cannot be used afterwards; closing it again does nothing.
 ---@return true, string[] troubles where not even QUIT could be said; it means nothing for mails that were accepted
 function Mailer:close()
-  self.closed, self.saved = true, nil
+  self.closed = true
   return true, self.pool:close()
 end
 

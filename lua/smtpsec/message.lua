@@ -7,7 +7,6 @@
 local composed = require "smtpsec.mime.composed"
 local envelope = require "smtpsec.mime.envelope"
 local fields = require "smtpsec.mime.fields"
-local raw = require "smtpsec.mime.raw"
 local stream = require "smtpsec.mime.stream"
 local text = require "smtpsec.mime.text"
 
@@ -41,7 +40,7 @@ function message.new(given, level)
   if extra then
     return text.refuse(extra, "cannot be given beside raw", "a raw message is complete: only envelope goes with it")
   end
-  local made, err = (given.raw and raw or composed).new(given)
+  local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
   if not made then return nil, err end
   return setmetatable({ id = made.id, made = made }, Draft)
 end

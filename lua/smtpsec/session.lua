@@ -9,6 +9,7 @@ local flight = require "smtpsec.flight"
 local printable = require "smtpsec.printable"
 local pump = require "smtpsec.pump"
 local quirks = require "smtpsec.quirks"
+local sessions = require "smtpsec.sessions"
 local tls = require "smtpsec.tls"
 
 local session = {}
@@ -173,14 +174,14 @@ local function check_policy(settings)
   return true
 end
 
-local function make_connection(self, mode, saved)
+local function make_connection(self, mode)
   local settings = self.settings
   local options = { tls = mode, insecure_cleartext = settings.auth.insecure_cleartext or false }
   if mode ~= "none" then
     local context, err = tls.context(settings.tls)
     if not context then return nil, err end
     for k, v in pairs(tls.peer(settings)) do options[k] = v end
-    options.context, options.session = context, saved
+    options.context, options.session = context, sessions.take(settings)
   end
   options.without_pipelining = self.quirks:avoids "PIPELINING"
   options.without_chunking = self.quirks:avoids "CHUNKING"
@@ -220,7 +221,7 @@ local function settle(self)
 end
 
 local function run(self, mode, options)
-  local ok, err = make_connection(self, mode, options.saved)
+  local ok, err = make_connection(self, mode)
   if not ok then return nil, err end
   ok, err = connect(self, options.deadline)
   if not ok then return nil, err end
@@ -252,8 +253,8 @@ end
 --- Opens a session.
 ---@param settings table what config.resolve made
 ---@param driver table a driver of smtpsec.io
----@param options? { deadline: number?, saved: userdata?, quirks: table? } absolute end of the call by driver.now(),
---- TLS session to resume, what is known of servers like this one
+---@param options? { deadline: number?, quirks: table? } absolute end of the call by driver.now(), what is known of
+--- servers like this one
 ---@return table session | nil, table err
 function session.open(settings, driver, options)
   options = options or {}

@@ -24,6 +24,11 @@
 --    lmtp           true: it speaks LMTP (RFC 2033)
 --    offer          the lines of the reply to EHLO, { "PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8",
 --                   "ENHANCEDSTATUSCODES" }; STARTTLS and AUTH come by themselves
+--    extensions     more such lines; one with a keyword of the above takes its place. Those that it lives up to:
+--                   "CHUNKING" (BDAT, RFC 3030), "BINARYMIME", "DSN", "LIMITS RCPTMAX=5 MAILMAX=10 RCPTDOMAINMAX=1"
+--                   (RFC 9422: more recipients are refused with 452, more mails with 421), and those whose parameters
+--                   it takes and keeps: "REQUIRETLS", "DELIVERBY", "MT-PRIORITY", "FUTURERELEASE". Any other is only
+--                   said
 --    auth           { user = "password", … }: AUTH PLAIN and LOGIN, behind TLS where there is TLS
 --    require_auth   true: no mail without a login
 --    faults         a list of what to do wrong where: smtpsec.sink.faults says what a rule looks like
@@ -40,8 +45,8 @@
 -- trust; nil where `cert` was given), and
 --
 --    mails()      a list of { id =, from =, to = { … }, data = the bytes as they were sent, helo =, auth = the user,
---                 tls = { version =, cipher =, … } or false, parameters = of MAIL, connection = its number, time =,
---                 path = in a Maildir }
+--                 tls = { version =, cipher =, … } or false, parameters = of MAIL, to_parameters = those of RCPT by
+--                 address, connection = its number, time =, path = in a Maildir }
 --    journal()    a list of { at = seconds, connection = its number, event = … }, with the events
 --                   connected { mode =, address =, port = }
 --                   greeting  { code = }

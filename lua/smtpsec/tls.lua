@@ -28,11 +28,14 @@ local function values(options)
   return wanted
 end
 
-local function key_of(wanted)
+--- What tells contexts apart, as text.
+---@param options table the tls settings
+---@return string
+function tls.context_key(options)
   local parts = {}
   for i, name in ipairs(CONTEXT) do
     -- Who knows the path of a key that is already in memory has it: its password says nothing more.
-    local value = name ~= "key_password" and wanted[name] or ""
+    local value = name ~= "key_password" and options[name] or ""
     parts[i] = string.format("%d:%s", #value, value)
   end
   return table.concat(parts, ",")
@@ -40,11 +43,11 @@ end
 
 --- The shared context for these options.
 ---@param options table the tls settings
----@return userdata context, string key | nil, table err of kind "config": nothing was connected, so nothing may be
+---@return userdata context | nil, table err of kind "config": nothing was connected, so nothing may be
 --- taken for TLS that does not work
 function tls.context(options)
-  local key = key_of(options)
-  if contexts[key] then return contexts[key], key end
+  local key = tls.context_key(options)
+  if contexts[key] then return contexts[key] end
   local wanted, err = values(options)
   if not wanted then return nil, err end
   local context, status, text, reason = core.context(wanted)
@@ -53,7 +56,7 @@ function tls.context(options)
   end
   if #order == KEPT then contexts[table.remove(order, 1)] = nil end
   contexts[key], order[#order + 1] = context, key
-  return context, key
+  return context
 end
 
 --- What the engine is told about the peer.

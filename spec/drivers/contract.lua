@@ -4,6 +4,8 @@
 -- surroundings: `sleep`, a function, and one of `port`, the peer's, `path`, the peer's unix socket, and `hole`, a
 -- port where nobody answers; the case says which where it is not the port. A check that fails raises an error. No
 -- busted in here: some loops are another process.
+local descriptors = require "spec.support.descriptors"
+
 local contract = {}
 
 local function same(wanted, got)
@@ -26,16 +28,6 @@ end
 
 local function connected(driver, around)
   return assert(driver.connect({ host = "127.0.0.1", port = around.port }, 2))
-end
-
--- How many descriptors this process has open.
-local function open_files()
-  collectgarbage()
-  collectgarbage()
-  local pipe = io.popen "ls /proc/$PPID/fd | wc -l"
-  local count = pipe:read "*n"
-  pipe:close()
-  return count
 end
 
 -- Runs `count` functions in a crew, each with its number and a function that logs a word. Returns the log, a list of
@@ -303,7 +295,7 @@ end)
 case("lets the functions of a crew connect, write and read side by side", {
   { send = "220\n" }, { expect = "HELLO" }, { send = "12345678", every = 0.01 }, { drain = true },
 }, function(driver, around)
-  local before = open_files()
+  local before = descriptors()
   local log, results = side_by_side(driver, 20, function(_, note)
     local stream = assert(driver.connect({ host = "localhost", port = around.port }, 5))
     same("220\n", stream:read(100, 5))
@@ -320,7 +312,7 @@ case("lets the functions of a crew connect, write and read side by side", {
     same(true, result[2])
     same("12345678", result[3])
   end
-  same(before, open_files())
+  same(before, descriptors())
 end)
 
 case("tells of a crew's functions in the order in which they end, with all their results", {

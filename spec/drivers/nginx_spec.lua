@@ -35,6 +35,17 @@ local server_block = [[
     }
   }
 
+  # Writes much to a peer that does not read, and shows how it ended and how many may have been taken.
+  location = /write {
+    content_by_lua_block {
+      local stream = assert(require "smtpsec.io.nginx".connect(
+        { host = "127.0.0.1", port = tonumber(ngx.var.arg_port) }, 2))
+      local all, why, _, most = stream:write(("x"):rep(16 * 1024 * 1024), 0.2)
+      stream:close()
+      ngx.print(tostring(all), "|", why, "|", ("%d"):format(most))
+    }
+  }
+
   location = /content { content_by_lua_block { ngx.print(talk(ngx.var.arg_port)) } }
   location = /rewrite { rewrite_by_lua_block { ngx.print(talk(ngx.var.arg_port)) ngx.exit(200) } }
   location = /access { access_by_lua_block { ngx.print(talk(ngx.var.arg_port)) ngx.exit(200) } }
@@ -191,6 +202,17 @@ describe_nginx("the nginx driver", function()
     assert.is_true(worst < 0.3)
     assert.is_true(sock.now() - waiting[1].asked < 3)
     slow:stop()
+  end)
+
+  it("never says less than the peer got of a write that failed", function()
+    local late = peer.start { { sleep = 0.4 }, { drain = true } }
+    local _, body = server:get(("/write?port=%d"):format(late.port))
+    local most = tonumber(body:match "^nil|timeout|(%d+)$")
+    assert.is_truthy(late:wait(function(seen) return seen[1] and seen[1].ended end))
+    local got = #late:stop()[1].received
+    assert.is_true(got > 0)
+    assert.is_true(got <= most)
+    assert.is_true(most <= got + 17 * 1024)
   end)
 
   describe("parks a connection", function()

@@ -25,6 +25,10 @@ describe("io.select", function()
     assert.has_error(function() io_select(driver { connect = 5 }) end,
       'smtpsec: io: a driver has a function "connect", this one has a number')
     assert.has_error(function() io_select {} end)
+    assert.has_error(function() io_select(driver { crew = true }) end,
+      'smtpsec: io: a driver has a function "crew", this one has a boolean')
+    local complete = driver { crew = print, sleep = print }
+    assert.equal(complete, io_select(complete))
   end)
 
   it("does not know other names", function()

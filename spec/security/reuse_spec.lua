@@ -53,13 +53,19 @@ describe("a TLS session", function()
     end)
   end
 
-  it("belongs to its mailer: another one begins anew, whatever its policy", function()
+  it("belongs to its policy: another mailer resumes it with the same one, and begins anew with any other", function()
     local server = talk.listen(script())
-    for _, options in ipairs { {}, {}, { pins = { pki:pin(good) } }, { server_name = "127.0.0.1" } } do
+    local function resumed(options)
       local one = mailer(server, options)
-      assert.is_false(send(one).resumed)
+      local facts = send(one)
       one:close()
+      return facts.resumed
     end
+    assert.is_false(resumed {})
+    for _, options in ipairs { { pins = { pki:pin(good) } }, { server_name = "127.0.0.1" } } do
+      assert.is_false(resumed(options))
+    end
+    assert.is_true(resumed {})
     server:stop()
   end)
 

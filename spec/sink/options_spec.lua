@@ -20,6 +20,11 @@ describe("the options of a sink", function()
       { faults = { { at = "rcpt", drops = true } } })
   end)
 
+  it("tell what a drop may be", function()
+    refuses('smtpsec.sink: "faults[1].drop" must be one of "reset", got "cut"',
+      { faults = { { at = "rcpt", drop = "cut" } } })
+  end)
+
   it("make sense together", function()
     refuses('smtpsec.sink: "faults[2]" needs "at"', { faults = { { at = "rcpt" }, { reply = "550 no" } } })
     refuses('smtpsec.sink: "faults[1].after_bytes" means nothing at "data", only at "body"',
@@ -30,6 +35,7 @@ describe("the options of a sink", function()
     refuses('smtpsec.sink: "port" must be a table with a port for each mode of "tls"',
       { tls = { "starttls", "implicit" }, port = 2525 })
     refuses('smtpsec.sink: "offer[1]" must be one line, got "SIZE  X"', { offer = { "SIZE\r\nX" } })
+    refuses('smtpsec.sink: "extensions[1]" must be one line, got "DSN  X"', { extensions = { "DSN\r\nX" } })
     refuses('smtpsec.sink: "name" must be one line, got "a b"', { name = "a\nb" })
   end)
 

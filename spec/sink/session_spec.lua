@@ -110,6 +110,150 @@ describe("session", function()
     assert.same(whole, check(each))
   end)
 
+  describe("with CHUNKING", function()
+    local chunking = { offer = { "CHUNKING" } }
+    local START = HELLO .. "\r\n" .. MAIL .. "\r\n" .. RCPT .. "\r\n"
+
+    -- The codes of what is said behind EHLO.
+    local function said_to(given, text)
+      local said, outcome, mails, notes = talk(given, { text })
+      local list = {}
+      for line in said:gmatch("(.-)\r\n") do list[#list + 1] = line:match("^%d%d%d ") end
+      return table.concat(list, "", 2), mails, notes, outcome
+    end
+
+    it("takes chunks byte for byte, at every split of what it gets", function()
+      local text = START .. "BDAT 9\r\na\r\n.\r\n.\0\nBDAT 0\r\nBDAT 7 last\r\nNOOP\r\n\r"
+        .. MAIL .. "\r\n" .. RCPT .. "\r\nBDAT 0 LAST\r\nQUIT\r\n"
+      local function check(pieces)
+        local said, outcome, mails, notes = talk(chunking, pieces)
+        assert.equal("250-localhost\r\n250 CHUNKING\r\n250 sender ok\r\n250 recipient ok\r\n250 9 octets\r\n"
+          .. "250 0 octets\r\n250 ok: queued as S1\r\n250 sender ok\r\n250 recipient ok\r\n"
+          .. "250 ok: queued as S2\r\n221 bye\r\n", said)
+        assert.equal("end", outcome)
+        assert.same({ "a\r\n.\r\n.\0\nNOOP\r\n\r", "" }, { mails[1].data, mails[2].data })
+        return notes
+      end
+      local whole = check { text }
+      for at = 1, #text - 1 do assert.same(whole, check { text:sub(1, at), text:sub(at + 1) }) end
+      local each = {}
+      for i = 1, #text do each[i] = text:sub(i, i) end
+      assert.same(whole, check(each))
+    end)
+
+    it("notes chunks and messages", function()
+      local _, _, notes = said_to(chunking, START .. "BDAT 3\r\nabcBDAT 2 LAST\r\nde")
+      local list = {}
+      for i = 5, #notes do list[#list + 1] = notes[i] end
+      assert.same({
+        { event = "command", verb = "BDAT", argument = "3", code = 250 },
+        { event = "command", verb = "BDAT", argument = "2 LAST" },
+        { event = "message", size = 5, from = "a@example.test", to = { "b@example.test" }, code = 250 },
+      }, list)
+    end)
+
+    it("reads the chunk also where it refuses it", function()
+      local chunk = "BDAT 6 LAST\r\nQUIT\r\n"
+      assert.equal("503 250 ", (said_to(chunking, HELLO .. "\r\n" .. chunk .. "NOOP\r\n")))
+      local refusing = { offer = { "CHUNKING" }, faults = { { at = "rcpt", reply = "550 no" } } }
+      local said, mails = said_to(refusing, START .. chunk .. "NOOP\r\n")
+      assert.same({ "250 550 503 250 ", 0 }, { said, #mails })
+      said = talk(chunking, { chunk })
+      assert.equal("503 this command is out of order\r\n", said)
+    end)
+
+    it("takes nothing but chunks, RSET and such between a first chunk and the last", function()
+      local said, mails = said_to(chunking, START .. "BDAT 2\r\nab" .. MAIL .. "\r\n" .. RCPT
+        .. "\r\nDATA\r\nNOOP\r\nBDAT 1 LAST\r\nc")
+      assert.equal("250 250 250 503 503 503 250 250 ", said)
+      assert.equal("abc", mails[1].data)
+      said, mails = said_to(chunking, START .. "BDAT 2\r\nabRSET\r\nBDAT 1 LAST\r\nc")
+      assert.same({ "250 250 250 250 503 ", 0 }, { said, #mails })
+    end)
+
+    it("refuses what comes behind a refused chunk, until RSET", function()
+      local given = { offer = { "CHUNKING" }, faults = { { at = "bdat", reply = "452 4.3.1 full", times = 1 } } }
+      local said, mails = said_to(given, START .. "BDAT 2\r\nabBDAT 1 LAST\r\ncRSET\r\n" .. MAIL .. "\r\n" .. RCPT
+        .. "\r\nBDAT 2\r\nabBDAT 1 LAST\r\nc")
+      assert.equal("250 250 452 503 250 250 250 250 250 ", said)
+      assert.equal(1, #mails)
+    end)
+
+    it("refuses a message that is too long, chunk by chunk or in one", function()
+      local given = { offer = { "CHUNKING" }, size = 3 }
+      assert.equal("250 250 250 552 503 ", (said_to(given, START .. "BDAT 3\r\nabcBDAT 1\r\ndBDAT 1 LAST\r\ne")))
+      assert.equal("250 250 552 ", (said_to(given, START .. "BDAT 4 LAST\r\nabcd")))
+      assert.equal("250 250 250 ", (said_to(given, START .. "BDAT 3 LAST\r\nabc")))
+    end)
+
+    it("ends where it cannot tell how long the chunk is", function()
+      for _, argument in ipairs { "", "x", "-1", "1 LASST", "1 LAST x", "9999999999999999" } do
+        local said, _, _, outcome = said_to(chunking, START .. "BDAT " .. argument .. "\r\nNOOP\r\n")
+        assert.same({ "250 250 501 ", "end" }, { said, outcome }, argument)
+      end
+    end)
+
+    it("lets rules strike at the body and at the end", function()
+      local function with(rule) return { offer = { "CHUNKING" }, faults = { rule } } end
+      local text = START .. "BDAT 4 LAST\r\nabcd"
+      local said, mails, _, outcome = said_to(with { at = "body", after_bytes = 2, drop = true }, text)
+      assert.same({ "250 250 ", 0, "drop" }, { said, #mails, outcome })
+      said, mails = said_to(with { at = "final", reply = "451 4.3.0 later" }, text)
+      assert.same({ "250 250 451 ", 0 }, { said, #mails })
+      said, mails, _, outcome = said_to(with { at = "final", drop = "reset" }, text)
+      assert.same({ "250 250 ", 1, "reset" }, { said, #mails, outcome })
+    end)
+
+    it("answers for each recipient where it speaks LMTP", function()
+      local said, mails = said_to({ lmtp = true, offer = { "CHUNKING" },
+        faults = { { at = "final", match = "c@", reply = "550 5.1.1 no" } } },
+        (START:gsub("EHLO", "LHLO")) .. "RCPT TO:<c@example.test>\r\nBDAT 2\r\nabBDAT 1 LAST\r\nc")
+      assert.equal("250 250 250 250 250 550 ", said)
+      assert.same({ "b@example.test" }, mails[1].to)
+    end)
+
+    it("takes BODY=BINARYMIME, with BDAT only", function()
+      local binary = { offer = { "CHUNKING", "BINARYMIME", "8BITMIME" } }
+      local start = HELLO .. "\r\n" .. MAIL .. " BODY=BINARYMIME\r\n" .. RCPT .. "\r\n"
+      assert.equal("250 250 503 250 ", (said_to(binary, start .. "DATA\r\nBDAT 1 LAST\r\n\0")))
+      assert.equal("501 503 ", (said_to({ offer = { "CHUNKING", "8BITMIME" } }, start)))
+    end)
+
+    it("does not know BDAT where it is not offered", function()
+      assert.same({ "250", "250", "250", "500", "250" },
+        codes({ offer = {} }, { HELLO, MAIL, RCPT, "BDAT 4 LAST", "NOOP" }))
+    end)
+  end)
+
+  it("keeps the parameters of DSN and such where they are offered", function()
+    local given = { extensions = { "DSN", "MT-PRIORITY", "DELIVERBY", "FUTURERELEASE 3600" } }
+    local list = { HELLO, MAIL .. " RET=HDRS ENVID=x MT-PRIORITY=3 BY=120;R HOLDFOR=60",
+      RCPT .. " NOTIFY=FAILURE ORCPT=rfc822;b@example.test", "RCPT TO:<c@example.test>", "DATA", "." }
+    local replies, _, mails = lines(given, list)
+    assert.equal("250 2.0.0 ok: queued as S1", replies[#replies])
+    assert.same({ RET = "HDRS", ENVID = "x", ["MT-PRIORITY"] = "3", BY = "120;R", HOLDFOR = "60" }, mails[1].parameters)
+    assert.same({
+      ["b@example.test"] = { NOTIFY = "FAILURE", ORCPT = "rfc822;b@example.test" }, ["c@example.test"] = {},
+    }, mails[1].to_parameters)
+    replies = lines({}, list)
+    assert.equal("555 5.5.4 the parameter ", replies[7]:sub(1, 24))
+  end)
+
+  it("holds to the limits that it tells", function()
+    local given = { offer = {}, extensions = { "LIMITS MAILMAX=2 RCPTMAX=2 RCPTDOMAINMAX=1" } }
+    local other = "RCPT TO:<x@other.test>"
+    assert.same({ "250-", "250", "250", "250", "452", "250", "452", "250", "250", "250", "250", "421" },
+      codes(given, { HELLO, MAIL, RCPT, other, RCPT, RCPT, "RSET", MAIL, other, "RSET", MAIL, "NOOP" }))
+    assert.equal("end", (select(2, lines(given, { HELLO, MAIL, "RSET", MAIL, "RSET", MAIL }))))
+    assert.same({ "250", "250", "250", "250", "250" }, codes({ offer = {} }, { HELLO, MAIL, RCPT, other, RCPT }))
+  end)
+
+  it("offers more, or something else, than by itself", function()
+    local replies = lines({ extensions = { "chunking", "SIZE 1000", "X-OWN a b" } }, { HELLO })
+    assert.same({ "250-localhost", "250-PIPELINING", "250-SIZE 1000", "250-8BITMIME", "250-SMTPUTF8",
+      "250-ENHANCEDSTATUSCODES", "250-chunking", "250 X-OWN a b" }, replies)
+  end)
+
   it("notes each command with its code, and no password", function()
     local _, _, _, notes = lines(users, { HELLO, "AUTH PLAIN " .. core.base64("\0joe\0secret"), MAIL, "QUIT" })
     assert.same({

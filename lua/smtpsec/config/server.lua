@@ -6,7 +6,6 @@
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
 local providers = require "smtpsec.providers"
-local url = require "smtpsec.config.url"
 
 local server = {}
 
@@ -65,7 +64,7 @@ function server.url_of(source)
   if why then return nil, why end
   if not text then return {} end
   local parts
-  parts, why = url.parse(text)
+  parts, why = require("smtpsec.config.url").parse(text) -- loaded where there is one
   if not parts then return nil, label .. " " .. why end
   if parts.host then
     parts.host, why = server.check_host(parts.host)

@@ -6,7 +6,6 @@
 -- needs can break nothing. Keys: url, host, port, mode, provider, user, password, from, to. Which source wins is
 -- config.lua's question.
 
-local dotenv = require "smtpsec.config.dotenv"
 local options = require "smtpsec.config.options"
 local printable = require "smtpsec.printable"
 
@@ -117,7 +116,9 @@ function sources.file(environment, option)
     local text, why, errno = environment.read(path)
     if not text and (path == option or not absent(errno)) then return nil, '"env_file" cannot be read: ' .. why end
     local line
-    values, why, line = dotenv.parse(text or "")
+    if text then
+      values, why, line = require("smtpsec.config.dotenv").parse(text) -- loaded where there is one
+    end
     if not values then return nil, string.format("%s, line %d: %s", path, line, why) end
   end
   return variables(path, function(name)

@@ -15,9 +15,11 @@ local function wait(list, seconds)
   return require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 
+local NEEDED = { now = true, connect = true, hello = true, unpark = true, sleep = false, crew = false }
+
 local function checked(driver, level)
-  for _, name in ipairs { "now", "connect", "hello", "unpark" } do
-    if type(driver[name]) ~= "function" then
+  for name, needed in pairs(NEEDED) do
+    if type(driver[name]) ~= "function" and (needed or driver[name] ~= nil) then
       error(("smtpsec: io: a driver has a function %q, this one has a %s"):format(name, type(driver[name])), level)
     end
   end

@@ -29,7 +29,7 @@
 -- A crew runs several functions side by side, so that one caller has several connections at work:
 --
 --     crew:start(key, fn, ...)  runs fn(...) until it waits for the first time
---     crew:wait(seconds) -> key, true, results … | key, false, the error: of one function that has ended, in the order
+--     crew:wait(seconds) -> key, true, results... | key, false, the error: of one function that has ended, in the order
 --         in which they end; nil when none is running, nil, "timeout" when the seconds are over. nil seconds: no bound
 --     crew:close()              forgets what is still running; nothing of it runs any more. Whoever has their streams
 --         closes them, and for more than that a stream that was waited for is no good any more

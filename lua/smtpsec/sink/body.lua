@@ -1,5 +1,6 @@
 --- body: the message behind DATA, from the wire to its bytes: it ends at CRLF "." CRLF, and a dot that begins a line
 -- is taken away (RFC 5321 section 4.5.2). Only CRLF is a line end here: what else looks like one is kept as it came.
+-- Or the message behind BDAT, which is kept byte for byte (RFC 3030 section 2).
 
 local body = {}
 
@@ -11,6 +12,12 @@ Body.__index = Body
 function body.new(limit)
   -- The DATA command's own line end may be the one before the final dot: an empty message has no other.
   return setmetatable({ limit = limit, held = "\r\n", borrowed = 2, parts = {}, size = 0, received = 0 }, Body)
+end
+
+--- Begins a message that comes in chunks: add() them.
+---@param limit integer as above
+function body.chunked(limit)
+  return setmetatable({ limit = limit, borrowed = 0, parts = {}, size = 0, received = 0 }, Body)
 end
 
 local function take(self, bytes)
@@ -59,6 +66,13 @@ function Body:feed(bytes)
     end
     at = line_end + 3
   end
+end
+
+--- Takes in bytes of a chunk.
+---@param bytes string
+function Body:add(bytes)
+  self.received = self.received + #bytes
+  take(self, bytes)
 end
 
 --- Whether it is longer than the limit.

@@ -146,6 +146,7 @@ local function act_on(self, act, now)
   if not is_done(self, act) then flush(self, now) end
   if not is_done(self, act) then return false end
   self.pace = nil
+  if act.close == "reset" then self.socket:reset() end
   if act.close then self:close(act.close == "end" and "sink" or "fault") end
   return not self.closed
 end

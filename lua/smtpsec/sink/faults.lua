@@ -10,7 +10,8 @@
 --   inject       bytes sent right behind the reply, as they are
 --   delay        seconds to wait before the reply
 --   trickle      seconds for each byte of it on the wire
---   drop         true: closes the connection behind the reply, or in its place where the rule has none
+--   drop         true: closes the connection behind the reply, or in its place where the rule has none; "reset": the
+--                same with a TCP reset
 --   after_bytes  at "body": strikes when so many bytes of the message have come
 
 local faults = {}
@@ -25,6 +26,7 @@ faults.POINTS = {
   mail = "the sender", rcpt = "the recipient",
   data = "the sender and the recipients, separated by spaces",
   body = "the same, while the message comes",
+  bdat = "the same, at the end of a chunk that is not the last",
   final = "the same, when its end has come; with LMTP the one recipient that is answered",
   rset = "nothing", noop = "nothing", vrfy = "the argument", quit = "nothing",
 }

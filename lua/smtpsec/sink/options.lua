@@ -24,7 +24,7 @@ local rule = schema.record("faults", {
   at = schema.enum(keys(faults.POINTS)),
   match = text, skip = schema.integer(0), times = schema.integer(1),
   reply = text, inject = text, delay = seconds, trickle = seconds,
-  drop = schema.constant(true), after_bytes = schema.integer(0),
+  drop = either(schema.constant(true), schema.enum { "reset" }), after_bytes = schema.integer(0),
 })
 
 local shape = {
@@ -34,7 +34,7 @@ local shape = {
   cert = text, key = text, client_ca = text,
   min_version = schema.enum { "TLSv1.2", "TLSv1.3" }, max_version = schema.enum { "TLSv1.2", "TLSv1.3" },
   name = text, lmtp = schema.boolean,
-  offer = schema.list(text),
+  offer = schema.list(text), extensions = schema.list(text),
   auth = schema.map(text, secret(text)), require_auth = schema.boolean,
   faults = schema.list(rule), hold = seconds, idle = seconds,
   size = schema.integer(1, 2 ^ 30), memory = schema.integer(0), journal = schema.integer(1),
@@ -47,7 +47,7 @@ local check = schema.record("smtpsec.sink", shape)
 local DEFAULTS = {
   host = "127.0.0.1", tls = "starttls", port = 0, name = "localhost", lmtp = false, require_auth = false,
   offer = { "PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES" },
-  faults = {}, hold = 0, idle = 300,
+  extensions = {}, faults = {}, hold = 0, idle = 300,
   size = 16 * 1024 * 1024, memory = 256 * 1024 * 1024, journal = 100000, connections = 1000,
 }
 
@@ -64,9 +64,11 @@ local function contradiction(o)
       return string.format('"faults[%d].after_bytes" means nothing at "%s", only at "body"', i, one.at)
     end
   end
-  for i, line in ipairs(o.offer) do
-    local fault = unfit(string.format("offer[%d]", i), line)
-    if fault then return fault end
+  for _, name in ipairs { "offer", "extensions" } do
+    for i, line in ipairs(o[name]) do
+      local fault = unfit(string.format("%s[%d]", name, i), line)
+      if fault then return fault end
+    end
   end
   if o.require_auth and not o.auth then return '"require_auth" needs "auth"' end
   if (o.cert == nil) ~= (o.key == nil) then return '"cert" and "key" belong together' end
@@ -77,21 +79,36 @@ local function contradiction(o)
   return unfit("name", o.name)
 end
 
--- Keyword -> true, of the lines that the reply to EHLO lists. SIZE says the true size where the caller gave none.
+-- The lines that the reply to EHLO lists, and keyword -> true. An extension takes the place of the line with its
+-- keyword. SIZE says the true size where the caller gave none.
 local function offered(o)
-  local lines, set = {}, {}
-  for i, line in ipairs(o.offer) do
+  local lines, places = {}, {}
+  local function add(line)
     local keyword = line:match("^%S*"):upper()
-    lines[i] = line:upper() == "SIZE" and string.format("SIZE %d", o.size) or line
-    set[keyword] = true
+    places[keyword] = places[keyword] or #lines + 1
+    lines[places[keyword]] = line:upper() == "SIZE" and string.format("SIZE %d", o.size) or line
   end
+  for _, line in ipairs(o.offer) do add(line) end
+  for _, line in ipairs(o.extensions) do add(line) end
+  local set = {}
+  for keyword in pairs(places) do set[keyword] = true end
   return lines, set
+end
+
+-- What the line LIMITS says (RFC 9422), which is then held to.
+local function limits(lines)
+  local found = { MAILMAX = math.huge, RCPTMAX = math.huge, RCPTDOMAINMAX = math.huge }
+  for _, line in ipairs(lines) do
+    local words = line:upper():match("^LIMITS (.*)$") or ""
+    for name, value in words:gmatch("(%w+)=(%d+)") do found[name] = tonumber(value) end
+  end
+  return found
 end
 
 --- Checks the options of a caller and completes them.
 -- Errors are told for the line of the caller's caller.
 ---@param given? table
----@return table settings the options, and modes (list), offered (set of keywords)
+---@return table settings the options, and modes (list), offered (set of keywords), limits (by name)
 function options.complete(given)
   local o = {}
   for key, value in pairs(DEFAULTS) do o[key] = value end
@@ -100,6 +117,7 @@ function options.complete(given)
   local fault = contradiction(o)
   if fault then error("smtpsec.sink: " .. fault, 3) end
   o.offer, o.offered = offered(o)
+  o.limits = limits(o.offer)
   return o
 end
 

@@ -44,6 +44,8 @@ function reply.takes_effect(fault, honest)
   return code < 400
 end
 
+local CLOSE = { [true] = "drop", reset = "reset" }
+
 --- The act (see session.lua) that carries a reply.
 ---@param fault table
 ---@param said string
@@ -52,7 +54,7 @@ end
 function reply.act(fault, said, hold)
   return {
     bytes = said .. (fault.inject or ""), delay = (fault.delay or 0) + hold, trickle = fault.trickle,
-    close = fault.drop and "drop" or nil,
+    close = CLOSE[fault.drop],
   }
 end
 

@@ -4,9 +4,9 @@
 --   session:next() -> act     what to do next; nil: it needs more bytes
 --
 -- An act is { bytes =, delay =, trickle =, close =, tls = }: after `delay` seconds write `bytes`, `trickle` seconds
--- for each; then close the connection ("end": with a goodbye to TLS, "drop": without), or begin TLS and call
--- secured(). Acts are asked for one at a time, when the last one is done: so a delay holds up what the client has
--- sent behind.
+-- for each; then close the connection ("end": with a goodbye to TLS, "drop": without, "reset": with a TCP reset), or
+-- begin TLS and call secured(). Acts are asked for one at a time, when the last one is done: so a delay holds up what
+-- the client has sent behind.
 --
 -- Here are reading, replying, and the table of which verb may come when. What the verbs do is in hello, auth and
 -- transaction; what is done wrong on purpose comes from faults.lua.
@@ -92,7 +92,7 @@ local function states(list)
   return set
 end
 
-local ALWAYS = states "new ready mail rcpt"
+local ALWAYS = states "new ready mail rcpt bdat"
 
 local function rset(self)
   if self:answer("rset", "", 250, "2.0.0", "ok") then self:reset() end
@@ -111,7 +111,8 @@ local function quit(self)
 end
 
 -- "new" before EHLO, "ready" after it, "mail" and "rcpt" once one was accepted, "refused" after a greeting that was
--- none (RFC 5321 section 3.1). `lmtp` says that a verb is only, or never, LMTP's.
+-- none (RFC 5321 section 3.1), "bdat" between a first chunk and the last. `lmtp` says that a verb is only, or never,
+-- LMTP's; `extension`, that there is no such verb where that is not offered.
 local VERBS = {
   EHLO = { run = hello.ehlo, after = ALWAYS, lmtp = false },
   HELO = { run = hello.helo, after = ALWAYS, lmtp = false },
@@ -121,10 +122,11 @@ local VERBS = {
   MAIL = { run = transaction.mail, after = states "ready" },
   RCPT = { run = transaction.rcpt, after = states "mail rcpt" },
   DATA = { run = transaction.data, after = states "rcpt" },
+  BDAT = { run = transaction.bdat, after = states "new ready mail rcpt bdat refused", extension = "CHUNKING" },
   RSET = { run = rset, after = ALWAYS },
   NOOP = { run = noop, after = ALWAYS },
   VRFY = { run = vrfy, after = ALWAYS },
-  QUIT = { run = quit, after = states "new ready mail rcpt refused" },
+  QUIT = { run = quit, after = states "new ready mail rcpt bdat refused" },
 }
 
 local function obey(self, line)
@@ -132,6 +134,7 @@ local function obey(self, line)
   local known = VERBS[verb]
   self.entry = { event = "command", verb = core.printable(verb), argument = core.printable(argument) }
   if known and known.lmtp ~= nil and known.lmtp ~= self.sink.lmtp then known = nil end
+  if known and known.extension and not self:offers(known.extension) then known = nil end
   if not known then return self:refuse(500, "5.5.2", "this command is not known") end
   if not known.after[self.state] then return self:refuse(503, "5.5.1", "this command is out of order") end
   known.run(self, argument)
@@ -158,6 +161,15 @@ end
 function Session:take_all()
   local bytes = self.input:sub(self.at)
   self.input, self.at = "", 1
+  return bytes
+end
+
+--- Takes what has come of the next `most` bytes.
+---@param most integer
+---@return string
+function Session:take_some(most)
+  local bytes = self.input:sub(self.at, self.at + most - 1)
+  self.at = self.at + #bytes
   return bytes
 end
 
@@ -195,8 +207,8 @@ end
 ---@param note fun(session: table, entry: table) is told what happens
 ---@return table session
 function session.new(sink, number, mode, note)
-  local self = setmetatable({ sink = sink, number = number, mode = mode, note = note, input = "", at = 1, acts = {} },
-    Session)
+  local self = setmetatable({ sink = sink, number = number, mode = mode, note = note, input = "", at = 1, acts = {},
+    mails = 0 }, Session)
   self:forget()
   if mode == "implicit" then
     hello.begin_tls(self)

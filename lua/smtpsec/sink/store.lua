@@ -1,7 +1,8 @@
 --- store: the mails that a sink has accepted, in memory, or in a Maildir with only their envelopes in memory.
 --
--- A mail is { id =, from =, to = { … }, data =, helo =, auth =, tls =, parameters =, connection =, time = }; in a
--- Maildir it also has a path. Memory is bounded: where there is no room, a mail is refused; none is ever forgotten.
+-- A mail is { id =, from =, to = { … }, data =, helo =, auth =, tls =, parameters =, to_parameters =, connection =,
+-- time = }; in a Maildir it also has a path. Memory is bounded: where there is no room, a mail is refused; none is ever
+-- forgotten.
 
 local store = {}
 

@@ -5,7 +5,7 @@
 --
 -- @module smtpsec.io.nginx.crew
 
--- luacheck: globals ngx
+-- luacheck: read globals ngx
 local ngx = ngx
 local dial = require "smtpsec.io.nginx.dial"
 local roll = require "smtpsec.io.roll"
