@@ -30,7 +30,7 @@ MODULES  := $(foreach l,$(LUAS),$(BUILD)/$(l)/smtpsec/core.so $(BUILD)/$(l)/smtp
 V ?=
 quiet = @$(if $(V),,echo "  $(1)  $@";)
 
-.PHONY: all demo test check lint format asan valgrind gcstress failmalloc fuzz rock install env clean help
+.PHONY: all demo test check lint format asan valgrind gcstress failmalloc fuzz bench bench-million rock install env clean help
 all: $(MODULES)                     ## build the C modules for both Luas (the default; V=1 shows the commands)
 
 $(BUILD)/engine/%.o: csrc/%.c
@@ -93,14 +93,15 @@ specs:
 	@echo "== $(LUA_$(LUA)): $(SPECS)"
 	@$(call with,$(LUA)) $(RUNNER) $(LUA_$(LUA)) $(BUSTED) $(SPECS)
 
+FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
 lint:                               ## warnings as errors on clang too, formatting, luacheck, the rockspec
 	@$(MAKE) --no-print-directory all CC=clang BUILD=$(BUILD)/clang
-	clang-format --dry-run --Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c)
+	clang-format --dry-run --Werror $(FORMATTED)
 	luacheck -q lua spec examples rockspec/*.rockspec
 	luarocks lint rockspec/smtpsec-scm-1.rockspec
 
 format:                             ## format the C files
-	clang-format -i $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c)
+	clang-format -i $(FORMATTED)
 
 asan:                               ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer, on both Luas
 	@sh spec/support/deps.sh test
@@ -132,6 +133,30 @@ fuzz:                               ## the libFuzzer targets, FUZZ_SECONDS each
 	@sh spec/support/deps.sh test
 	sh spec/fuzz/run.sh $(FUZZ_SECONDS)
 
+# The bench's own programs: the sink that counts, and the clients in C that are compared with.
+BENCH_C  := -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g
+BENCH    := $(BUILD)/bench
+$(BENCH)/sink: $(wildcard spec/bench/sink/*.c) spec/bench/sink/sink.h
+$(BENCH)/bare: spec/bench/bare.c spec/bench/common.h
+$(BENCH)/esmtp $(BENCH)/curl: $(BENCH)/%: spec/bench/peers/%.c spec/bench/common.h
+$(BENCH)/curl: BENCH_L = -lcurl
+$(BENCH)/esmtp: BENCH_L = -lesmtp -lssl -lcrypto
+$(BENCH)/sink $(BENCH)/bare: BENCH_L = -lssl -lcrypto
+$(addprefix $(BENCH)/,sink bare curl esmtp):
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(BENCH_C) $(filter %.c,$^) -o $@.new $(BENCH_L) && mv $@.new $@
+
+BENCH_ROUNDS ?=
+BENCH_QUICK  ?=
+bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
+	@sh spec/support/deps.sh bench
+	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp)
+	@LUA_PATH='$(CURDIR)/?.lua;;' BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
+	  lua5.4 spec/bench/run.lua $(BUILD)
+
+bench-million:                      ## a million mails through send_all: memory, descriptors, verdicts
+	@BENCH_MILLION=1 $(MAKE) --no-print-directory bench
+
 # ---- installing ---------------------------------------------------------------------------------------------------
 
 # LuaRocks builds inside the tree that it is given, so each Lua gets a copy.
@@ -146,4 +171,4 @@ clean:                              ## remove everything that was built
 	rm -rf $(BUILD)
 
 help:                               ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14

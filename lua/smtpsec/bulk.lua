@@ -26,14 +26,47 @@ local WINDOW = 64
 -- Errors of opening a connection that the next mail would meet just as well.
 local HOPELESS = { config = true, policy = true, tls = true, auth = true }
 
+-- ---- results --------------------------------------------------------------------------------------------------------
+
+-- Mails whose results are to be given, in that order; each knows its next.
+local function enlist(self, mail)
+  if self.tail then self.tail.next = mail else self.head = mail end
+  self.tail = mail
+end
+
+local function tell(self, mail, receipt, err)
+  mail.receipt, mail.err = receipt or nil, err
+  self.told = self.told + 1
+  if not self.ordered then enlist(self, mail) end
+  local on_event = self.mailer.settings.on_event
+  if on_event then
+    on_event { type = "mail", index = mail.index, status = receipt and receipt.status or "failed",
+      id = (receipt or err).id, err = err, done = self.told, drawn = self.drawn }
+  end
+end
+
+local function has_result(self)
+  return self.head and self.head.receipt ~= false
+end
+
+local function give_result(self)
+  local mail = self.head
+  self.head, self.given = mail.next, self.given + 1
+  if not self.head then self.tail = false end
+  return mail.index, mail.receipt, mail.err
+end
+
 -- ---- drawing --------------------------------------------------------------------------------------------------------
 
+local function is_callable(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(value) == "function" or (meta and meta.__call ~= nil)
+end
+
 local function source(messages, level)
-  if type(messages) ~= "table" or getmetatable(messages) and getmetatable(messages).__call then
-    if type(messages) ~= "function" and type(messages) ~= "table" then
-      error("smtpsec: send_all: a list of messages or an iterator expected, got a " .. type(messages), level + 1)
-    end
-    return messages
+  if is_callable(messages) then return messages end
+  if type(messages) ~= "table" then
+    error("smtpsec: send_all: a list of messages or an iterator expected, got a " .. type(messages), level + 1)
   end
   local i = 0
   return function()
@@ -42,50 +75,24 @@ local function source(messages, level)
   end
 end
 
--- The next mail, or nil where there is none. One that cannot be sent is over at once.
+-- The next mail; nil where there is none for now. One that cannot be sent is over at once.
 local function draw(self)
-  if self.drained then return nil end
-  local fields = self.messages()
-  if fields == nil then
-    self.drained = true
-    return nil
+  while not self.drained and self.drawn - self.given < self.most do
+    local fields = self.messages()
+    if fields == nil then
+      self.drained = true
+      return nil
+    end
+    self.drawn = self.drawn + 1
+    local draft, err = self.mailer:draft(fields, 3)
+    local mail = draft and delivery.new(draft, self.drawn, self.mailer.driver.now())
+      or { index = self.drawn, receipt = false, next = false }
+    if self.ordered then enlist(self, mail) end
+    err = err or self.hopeless
+    if not err then return mail end
+    tell(self, mail, nil, err)
+    if has_result(self) then return nil end
   end
-  self.drawn = self.drawn + 1
-  local draft, err = self.mailer:draft(fields, 3)
-  local mail = draft and delivery.new(draft, self.drawn, self.mailer.driver.now())
-  if mail then return mail end
-  self:tell(self.drawn, nil, err)
-  return draw(self)
-end
-
--- ---- results --------------------------------------------------------------------------------------------------------
-
--- A result stands at its place in the order in which results are given: three lists, because a table for each would
--- cost more than all the rest of it.
-function Run:tell(index, receipt, err)
-  self.told = self.told + 1
-  local place = self.ordered and index or self.told
-  self.indices[place], self.receipts[place], self.errors[place] = index, receipt, err
-  local on_event = self.mailer.settings.on_event
-  if on_event then
-    on_event { type = "mail", index = index, status = receipt and receipt.status or "failed",
-      id = (receipt or err).id, err = err, done = self.told, drawn = self.drawn }
-  end
-end
-
--- The results that nobody has asked for yet.
-local function untold(self)
-  return self.drawn - self.given
-end
-
-local function next_result(self)
-  local place = self.given + 1
-  local index = self.indices[place]
-  if not index then return nil end
-  self.given = place
-  local receipt, err = self.receipts[place], self.errors[place]
-  self.indices[place], self.receipts[place], self.errors[place] = nil, nil, nil
-  return index, receipt, err
 end
 
 -- ---- attempts -------------------------------------------------------------------------------------------------------
@@ -93,16 +100,12 @@ end
 local function finish(self, mail, now)
   local receipt, err = mail:result(now)
   if err then errors.explain(err, self.mailer.settings) end
-  self:tell(mail.index, receipt, err)
+  tell(self, mail, receipt, err)
 end
 
-local function judge(self, mail)
+-- Another attempt, where one is safe and worth it; else this was the result.
+local function reconsider(self, mail, now)
   local mailer, failure = self.mailer, mail.failure
-  local now = mailer.driver.now()
-  if not failure then
-    mailer.pace:ease()
-    return finish(self, mail, now)
-  end
   if failure.code and failure.code < 500 then mailer.pace:slow(now) end
   if mail.unopened and HOPELESS[failure.kind] and not failure.temporary then self.hopeless = failure end
   local seconds, fresh, why = retry.after(mail, self.retry, now)
@@ -115,132 +118,111 @@ local function judge(self, mail)
   self.later[#self.later + 1] = mail
 end
 
+--- A lane tells that the attempt of a mail is over.
+---@param mail table delivery
+function Run:judge(mail)
+  self.news = true
+  local now = self.mailer.driver.now()
+  if mail.failure then return reconsider(self, mail, now) end
+  self.mailer.pace:ease()
+  finish(self, mail, now)
+end
+
 -- A mail whose time to be tried again has come.
 local function due(self)
-  local now = self.later[1] and self.mailer.driver.now()
+  local now = self.mailer.driver.now()
   for i, mail in ipairs(self.later) do
     if mail.not_before <= now then return table.remove(self.later, i) end
   end
 end
 
--- ---- lanes ----------------------------------------------------------------------------------------------------------
-
-local function load_of(one)
-  return #one.inbox + one:size()
+-- Seconds until a mail is to be tried again.
+local function next_retry(self)
+  local first = math.huge
+  for _, mail in ipairs(self.later) do first = math.min(first, mail.not_before) end
+  return math.max(0, first - self.mailer.driver.now())
 end
+
+-- ---- lanes ----------------------------------------------------------------------------------------------------------
 
 -- The lane with the most room, or nil.
 local function roomy(self)
-  local window = self.mailer.pace.penalty > 0 and 1 or self.window
-  local best, least
+  local best, least = nil, self.mailer.pace.penalty > 0 and 1 or self.window
   for _, one in ipairs(self.lanes) do
-    local load = load_of(one)
-    if not one.busy and load < window and (not least or load < least) then best, least = one, load end
+    if not one.busy and one.load + #one.inbox < least then best, least = one, one.load + #one.inbox end
   end
   return best
 end
 
--- Seconds until the limits let the next mail go.
-local function held(self, one)
+-- Seconds until the limits let the next mail go; counts it when that is now.
+local function hold(self, one)
+  local pace = self.mailer.pace
+  if pace.free and one.pace.free then return 0 end
   local now = self.mailer.driver.now()
-  return math.max(self.mailer.pace:delay(now), one.pace:delay(now))
-end
-
-local function spend(self, one)
-  local now = self.mailer.driver.now()
-  self.mailer.pace:spend(now)
-  one.pace:spend(now)
-end
-
--- Seconds until a mail is to be tried again; nil when none is.
-local function next_retry(self)
-  local first = math.huge
-  for _, mail in ipairs(self.later) do first = math.min(first, mail.not_before) end
-  return first < math.huge and math.max(0, first - self.mailer.driver.now()) or nil
-end
-
--- Gives a lane one mail. False when there is none to give: for that many seconds, where it is a matter of time.
-local function give(self, one)
-  local limited = not (self.mailer.pace.free and one.pace.free)
-  local seconds = limited and held(self, one) or 0
-  if seconds > 0 then return false, not (self.drained and not self.later[1]) and seconds or nil end
-  local mail = self.later[1] and due(self)
-  if not mail and untold(self) < self.most then mail = draw(self) end
-  if not mail then return false, self.later[1] and next_retry(self) end
-  if limited then spend(self, one) end
-  if self.hopeless then
-    self:tell(mail.index, nil, self.hopeless)
-    return false
+  local seconds = math.max(pace:delay(now), one.pace:delay(now))
+  if seconds == 0 then
+    pace:spend(now)
+    one.pace:spend(now)
   end
-  one.inbox[#one.inbox + 1] = mail
-  return true
+  return seconds
 end
 
 -- Gives the lanes what they have room for. Returns the seconds after which there will be more to give, where that is
 -- a matter of time.
 local function fill(self)
-  local given, seconds = true, nil
-  while given do
+  while not has_result(self) do
     local one = roomy(self)
     if not one then return nil end
-    given, seconds = give(self, one)
+    local mail = self.later[1] and due(self) or self.held or draw(self)
+    if not mail then return self.later[1] and next_retry(self) end
+    local seconds = hold(self, one)
+    self.held = seconds > 0 and mail
+    if seconds > 0 then return seconds end
+    if self.crew then one.inbox[#one.inbox + 1] = mail else one:submit(mail, mail.fresh) end
   end
-  return seconds
 end
 
 -- One lane's work until something is over: send what was given, then hear.
-local function work(one)
+local function work(self, one)
   local inbox = one.inbox
-  for i = 1, #inbox do
-    local mail = inbox[i]
-    inbox[i] = nil
-    one:submit(mail, mail.fresh)
-  end
-  while not one.over[1] and one:size() > 0 do one:turn() end
-end
-
-local function collect(self, one)
-  local mail = one:take()
-  while mail do
-    judge(self, mail)
-    mail = one:take()
-  end
+  one.inbox = {}
+  for _, mail in ipairs(inbox) do one:submit(mail, mail.fresh) end
+  self.news = false
+  while not self.news and one:is_busy() do one:turn() end
 end
 
 -- Several lanes take turns in a crew of the driver's.
 local function work_together(self, seconds)
   local running = false
   for _, one in ipairs(self.lanes) do
-    if not one.busy and (one.inbox[1] or one:size() > 0) then
+    if not one.busy and (one.inbox[1] or one:is_busy()) then
       one.busy = true
-      self.crew:start(one, work, one)
+      self.crew:start(one, work, self, one)
     end
     running = running or one.busy
   end
   if not running then return false end
   local one, ok, problem = self.crew:wait(seconds)
-  if not one then return true end
-  one.busy = false
-  if not ok then error(problem, 0) end
-  collect(self, one)
+  if one then one.busy = false end
+  if one and not ok then error(problem, 0) end
   return true
 end
 
 local function work_alone(self)
   local one = self.lanes[1]
-  if not one.inbox[1] and one:size() == 0 then return false end
-  work(one)
-  collect(self, one)
+  if not one:is_busy() then return false end
+  one:turn()
   return true
 end
 
+-- One step towards the next result. False when there will be none.
 local function step(self)
   local seconds = fill(self)
-  if self.indices[self.given + 1] then return true end
+  if has_result(self) then return true end
   local worked
   if self.crew then worked = work_together(self, seconds) else worked = work_alone(self) end
-  if worked then return true end
-  if not seconds then return false end
+  if worked or has_result(self) then return true end
+  if not seconds then return self.later[1] ~= nil end
   self.mailer.driver.sleep(seconds)
   return true
 end
@@ -253,8 +235,7 @@ end
 ---@return table? err
 function Run:__call()
   while not self.ended do
-    local index, receipt, err = next_result(self)
-    if index then return index, receipt, err end
+    if has_result(self) then return give_result(self) end
     if not step(self) then self:close() end
   end
 end
@@ -290,7 +271,7 @@ function bulk.run(mailer, messages, options, level)
   local self = setmetatable({
     mailer = mailer, messages = source(messages, level), window = options.window or WINDOW,
     ordered = options.ordered ~= false, retry = policy(options.retry, mailer.settings),
-    lanes = {}, later = {}, indices = {}, receipts = {}, errors = {},
+    lanes = {}, later = {}, held = false, head = false, tail = false, hopeless = false,
     drawn = 0, told = 0, given = 0,
   }, Run)
   local connections = math.min(options.connections or 1, mailer.settings.pool.connections or math.huge)
@@ -300,7 +281,7 @@ function bulk.run(mailer, messages, options, level)
     if not self.crew then error("smtpsec: send_all: connections: " .. why, level + 1) end
   end
   for i = 1, connections do
-    self.lanes[i] = lane.new(mailer, mailer.driver)
+    self.lanes[i] = lane.new(mailer, mailer.driver, { owner = self })
     self.lanes[i].inbox = {}
   end
   self.most = 2 * self.window * connections

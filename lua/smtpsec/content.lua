@@ -34,7 +34,7 @@ end
 
 -- A piece is sent when the next one is there, because only the last one may say so.
 local function chunks(flight, one)
-  local next_chunk = one.message:chunks()
+  local next_chunk = one.delivery.message:chunks()
   local piece, problem = next_chunk()
   while piece do
     local following
@@ -82,7 +82,7 @@ local function early_reply(flight, one, err)
 end
 
 local function pieces(flight, one)
-  local next_chunk = one.message:chunks()
+  local next_chunk = one.delivery.message:chunks()
   while true do
     local piece, problem = next_chunk()
     if problem then

@@ -20,10 +20,15 @@ Delivery.__index = Delivery
 ---@param now number
 ---@return table
 function delivery.new(draft, index, now)
-  return setmetatable({ -- as many fields as most mails need, so that the table is made once
-    draft = draft, index = index, started = now, todo = draft:envelope().to, due = 0, bytes = 0,
-    message = nil, rendered_for = nil, launched = nil, unopened = nil, failure = nil, left = nil, -- of the attempt
-    accepted = nil, final = nil, session = nil, -- what came of it
+  local envelope = draft:envelope()
+  return setmetatable({ -- the fields that every mail needs, so that the table is made once
+    draft = draft, index = index, started = now, from = envelope.from, wishes = draft.wished or false,
+    todo = envelope.to, -- the recipients of the next attempt
+    due = 0, -- transactions of this attempt that are not over
+    message = false, launched = 0, failure = false, -- of this attempt
+    taken = false, session = false, -- the first transaction that was accepted, and over what
+    over = false, -- the attempt is
+    receipt = false, err = false, next = false, -- for those who collect results
   }, Delivery)
 end
 
@@ -42,13 +47,11 @@ end
 
 -- The message as this server takes it.
 local function render(self, session)
-  if self.rendered_for ~= session then
-    local message, err = self.draft:render(session.extensions)
-    if not message then return nil, err end
-    self.message, self.rendered_for = message, session
-  end
-  local ok, err = check_size(self.message, session.offers)
-  return ok and self.message, err
+  local message, err = self.draft:render(session.extensions)
+  if not message then return nil, err end
+  local ok
+  ok, err = check_size(message, session.offers)
+  return ok and message, err
 end
 
 local function domain_of(address)
@@ -80,10 +83,17 @@ local function check_repeatable(message, lists)
 end
 
 local function transact(self, session, recipients)
-  local one = transaction.new(self.message, self.draft:envelope().from, recipients, session.options)
-  one.delivery, one.wishes = self, self.draft.wished
   self.due = self.due + 1
-  return one
+  return transaction.new(self, recipients, session.options)
+end
+
+-- Several transactions, as the server's limits want it.
+local function transact_in_parts(self, session)
+  local lists = split(self.todo, session.limits)
+  local err = check_repeatable(self.message, lists)
+  if err then return nil, err end
+  for i, list in ipairs(lists) do lists[i] = transact(self, session, list) end
+  return table.remove(lists, 1), lists
 end
 
 --- Begins an attempt.
@@ -93,16 +103,11 @@ end
 function Delivery:attempt(session)
   local message, err = render(self, session)
   if not message then return nil, err end
-  self.due, self.failure, self.left = 0, nil, nil
-  err = wishes.refuse(self.draft.wished, session)
+  self.message = message
+  err = self.wishes and wishes.refuse(self.wishes, session)
   if err then return nil, err end
-  local todo, limits = self.todo, session.limits
-  if not (limits.RCPTMAX or limits.RCPTDOMAINMAX) then return transact(self, session, todo) end
-  local lists = split(todo, limits)
-  err = check_repeatable(message, lists)
-  if err then return nil, err end
-  for i, list in ipairs(lists) do lists[i] = transact(self, session, list) end
-  return table.remove(lists, 1), lists
+  if not session.limits.recipients then return transact(self, session, self.todo) end
+  return transact_in_parts(self, session)
 end
 
 -- ---- what came of it ------------------------------------------------------------------------------------------------
@@ -131,26 +136,30 @@ local function worse(a, b)
   return a
 end
 
+-- What is left to be done of an attempt of which something failed.
+local function fail(self, one, err, session)
+  if not err.tls then err.tls = session.way.tls or nil end
+  self.failure = worse(self.failure, err)
+  self.breaks = self.breaks or one.breaks
+  if retry.is_safe(err) then
+    self.left, self.unsent = append(self.left, one.to), append(self.unsent, verdicts(one, err))
+  else
+    self.rejected = append(self.rejected, verdicts(one, err))
+  end
+end
+
 --- Takes what came of a transaction. The attempt is over when `due` is 0.
 ---@param one table
 ---@param session table
 function Delivery:absorb(one, session)
   self.due = self.due - 1
   local ok, err = one:outcome()
-  if one.bytes > self.bytes then self.bytes = one.bytes end
-  if ok then
-    self.accepted, self.rejected = append(self.accepted, one:accepted()), append(self.rejected, one.rejected)
-    self.final, self.session = self.final or one.final, session
-    return
-  end
-  if not err.tls then err.tls = session.way.tls or nil end
-  self.breaks = self.breaks or one.breaks
-  self.failure = worse(self.failure, err)
-  if retry.is_safe(err) then
-    self.left = append(self.left, one.to)
-    self.unsent = append(self.unsent, verdicts(one, err))
+  if not ok then
+    fail(self, one, err, session)
+  elseif not self.taken then
+    self.taken, self.session = one, session
   else
-    self.rejected = append(self.rejected, verdicts(one, err))
+    self.accepted, self.rejected = append(self.accepted, one:accepted()), append(self.rejected, one.rejected)
   end
 end
 
@@ -162,7 +171,8 @@ end
 
 --- Prepares another attempt, for those who got nothing.
 function Delivery:again()
-  self.todo, self.failure, self.unsent = self.left or self.todo, nil, nil
+  self.todo, self.left, self.unsent = self.left or self.todo, nil, nil
+  self.failure, self.over = false, false
 end
 
 -- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
@@ -171,18 +181,29 @@ local function queue_id(text)
     or text:match "([%w%.%-]+) %- gsmtp$"
 end
 
+-- Lists of their own: what a caller does to a receipt is nobody else's business.
+local function rejections(self)
+  local list = append({}, self.taken.rejected or nil)
+  return append(append(list, self.rejected), self.unsent)
+end
+
+local function warnings(self)
+  local list = self.session:warnings()
+  if self.wishes then append(list, wishes.missing(self.wishes, self.session.offers)) end
+  return append(list, self.notes)
+end
+
 local function receipt(self, now)
-  local final, session = self.final, self.session
-  local way, timing = session.way, session.timing
-  local rejected = append(self.rejected, self.unsent) or {}
+  local one, session = self.taken, self.session
+  local way, timing, final = session.way, session.timing, one.final
+  local rejected = rejections(self)
   return {
     id = self.draft.id, queue_id = queue_id(final.text), status = rejected[1] and "partial" or "accepted",
-    reply = final, accepted = self.accepted, rejected = rejected,
+    reply = final, accepted = append(one:accepted(), self.accepted), rejected = rejected,
     server = way.server, tls = way.tls, auth = way.auth,
     timing = { connect = timing.connect, tls = timing.tls, auth = timing.auth, transaction = now - self.launched,
       total = now - self.started },
-    bytes = self.bytes,
-    warnings = append(append(session:warnings(), wishes.missing(self.draft.wished, session.offers)), self.notes),
+    bytes = one.bytes, warnings = warnings(self),
   }
 end
 
@@ -197,9 +218,10 @@ end
 ---@return table receipt | nil, table err
 function Delivery:result(now)
   local failure = self.failure
-  if not failure or (self.accepted and failure.kind ~= "in_doubt") then return receipt(self, now) end
-  if not self.accepted then return nil, failure end
-  return nil, errors.again(failure, { accepted = self.accepted, rejected = self.rejected })
+  if not failure or (self.taken and failure.kind ~= "in_doubt") then return receipt(self, now) end
+  if not self.taken then return nil, failure end
+  local told = { accepted = append(self.taken:accepted(), self.accepted), rejected = rejections(self) }
+  return nil, errors.again(failure, told)
 end
 
 return delivery

@@ -25,43 +25,34 @@ function flight.new(session)
   return setmetatable({
     session = session, pump = session.pump, conn = session.conn,
     pipelining = session.offers.PIPELINING ~= nil, chunking = session.offers.CHUNKING ~= nil,
-    open = {}, first = 1, last = 0, -- the transactions that are not over, oldest first
-    over = {}, -- those that are, until take() hands them out
-    heard = 0, -- replies since the session was last taken from the pool
+    owner = false, -- is told what is over: owner:over(transaction)
+    head = false, tail = false, -- the oldest and the newest transaction that is not over; each knows its next
+    heard = 0, -- replies since the owner took it over
+    cautious = false, -- the first message waits for the answer to its MAIL
     mail_options = {},
   }, Flight)
-end
-
---- How many transactions are under way.
-function Flight:size()
-  return self.last - self.first + 1
-end
-
---- Hands out a transaction that is over, oldest first.
----@return table? transaction
-function Flight:take()
-  local over = self.over
-  if over[1] then return table.remove(over, 1) end
 end
 
 -- ---- replies --------------------------------------------------------------------------------------------------------
 
 local function settle(self)
-  local open = self.open
-  while self.first <= self.last and open[self.first]:is_over() do
-    local one = open[self.first]
-    self.over[#self.over + 1] = one
-    if one.final and one.final.code < 400 then self.session.quirks:prove(self) end
-    open[self.first] = nil
-    self.first = self.first + 1
+  local one = self.head
+  while one and one.launched and one.due <= 0 do
+    self.head = one.next
+    if not self.head then self.tail = false end
+    if one.final and one.final.code < 400 and not self.proven then
+      self.proven = true
+      self.session.quirks:prove(self)
+    end
+    self.owner:over(one)
+    one = self.head
   end
-  if self.first > self.last then self.first, self.last = 1, 0 end
 end
 
 -- 421 is the server's last word, whatever command it answers (RFC 5321 section 3.8): what comes after that command was
 -- not looked at.
 local function leave(self, verb, code, enhanced, text)
-  local head = self.open[self.first]
+  local head = self.head
   local early = verb == "end" and head and not head.end_tag
   local goodbye = errors.new("rejected", "the server ends the session", {
     stage = early and "body" or self.pump:stage(verb), code = code, enhanced = enhanced, text = text, temporary = true,
@@ -83,10 +74,11 @@ end
 local function hear(self, verb, tag, code, enhanced, text, skipped)
   self.heard = self.heard + 1 + skipped
   if code == 421 then return nil, leave(self, verb, code, enhanced, text), true end
-  local head = self.open[self.first]
+  local head = self.head
   if not head then return true end
   if code >= 500 then suspect(self, head, self.session.quirks:judge(self, head, verb, code, text)) end
   head:hear(verb, tag, code, enhanced, text, skipped)
+  if head.due <= 0 then settle(self) end
   return true
 end
 
@@ -94,21 +86,19 @@ end
 -- goodbye nothing that was sent can have been accepted.
 local function cut(self, err, goodbye)
   self.pump.failed = true
-  while not goodbye and self.first <= self.last do
+  while self.head and not goodbye do
     local kind, verb, tag, code, enhanced, text, skipped = self.pump:last_words()
     if not kind then break end
     local ok, said = hear(self, verb, tag, code, enhanced, text, skipped)
-    if not ok then
-      err, goodbye = said, true
-      break
-    end
-    settle(self)
+    if not ok then err, goodbye = said, true end
   end
-  local head = self.open[self.first]
+  local head = self.head
   if head then suspect(self, head, self.session.quirks:blame(self, head, self.conn:waiting(), err)) end
-  for i = self.first, self.last do
-    local one = self.open[i]
-    one:cut(err, not goodbye and one.end_tag ~= nil and self.conn:sent(one.end_tag), i == self.first)
+  local one = head
+  while one do
+    local was_sent = not goodbye and one.end_tag and self.conn:sent(one.end_tag)
+    one:cut(err, was_sent, one == head)
+    one = one.next
   end
   settle(self)
 end
@@ -116,12 +106,12 @@ end
 --- Waits for one reply and gives it to whom it belongs.
 ---@return true | nil, table err when the connection is gone; then all transactions are over
 function Flight:turn()
-  local head = self.open[self.first]
-  local brief = head and head.end_tag -- its last reply is never passed over
-  local kind, verb, tag, code, enhanced, text, skipped = self.pump:event(brief)
+  local head = self.head
+  -- The last reply of a transaction is never passed over.
+  local kind, verb, tag, code, enhanced, text, skipped = self.pump:event(head and head.end_tag)
   local ok, err, goodbye = nil, verb, nil
   if kind then ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped) end
-  if ok then settle(self) else cut(self, err, goodbye) end
+  if not ok then cut(self, err, goodbye) end
   return ok, err
 end
 
@@ -167,12 +157,13 @@ local NONE = {}
 
 -- One table serves all mails, but for those with wishes of their own.
 local function mail_options(self, one)
-  local options, needs = self.mail_options, one.message:needs()
-  if one.wishes then
+  local message, wishes = one.delivery.message, one.delivery.wishes
+  local options, needs = self.mail_options, message:needs()
+  if wishes then
     options = {}
-    for name, value in pairs(one.wishes.mail) do options[name] = value end
+    for name, value in pairs(wishes.mail) do options[name] = value end
   end
-  options.size = one.message:size()
+  options.size = message:size()
   options.body_8bit, options.smtputf8 = needs["8BITMIME"], needs.SMTPUTF8
   return options
 end
@@ -183,17 +174,16 @@ local function shown(self, word, address)
 end
 
 local function envelope(self, one)
-  local tag, err
+  local from, rcpt_options = one.delivery.from, one.delivery.wishes and one.delivery.wishes.rcpt or nil
   if not self.conn:ready() then
-    tag, err = self:ask(one, "rset")
-    if not tag then return nil, err end
+    local done, trouble = self:ask(one, "rset")
+    if not done then return nil, trouble end
   end
-  tag, err = self:ask(one, "mail", shown(self, "FROM", one.from), one.from, mail_options(self, one))
+  local tag, err = self:ask(one, "mail", shown(self, "FROM", from), from, mail_options(self, one))
   if not tag then return nil, err end
   for i = 1, #one.to do
     if one.sender and not self.pipelining then return true end
-    tag, err = self:ask(one, "rcpt", shown(self, "TO", one.to[i]), one.to[i],
-      one.wishes and one.wishes.rcpt)
+    tag, err = self:ask(one, "rcpt", shown(self, "TO", one.to[i]), one.to[i], rcpt_options)
     if not tag then return nil, err end
   end
   return true
@@ -201,12 +191,13 @@ end
 
 -- The same in one call, and with the message, as far as there is room for all of it.
 local function all_at_once(self, one, whole)
-  local count, rcpt_tag, end_tag = self.pump:transact(one.from, one.to, mail_options(self, one),
-    one.wishes and one.wishes.rcpt or NONE, whole)
+  local mail = one.delivery
+  local count, rcpt_tag, end_tag = self.pump:transact(mail.from, one.to, mail_options(self, one),
+    mail.wishes and mail.wishes.rcpt or NONE, whole)
   if not count and rcpt_tag == "full" then return envelope(self, one) end
   one.due = one.due + (count or end_tag)
   if not count then return nil, rcpt_tag end
-  one.rcpt_tag, one.end_tag = rcpt_tag, end_tag
+  one.rcpt_tag, one.end_tag = rcpt_tag, end_tag or false
   if end_tag then one.bytes = #whole end
   return true
 end
@@ -215,7 +206,7 @@ end
 
 local function send(self, one)
   local eager = self.pipelining and not one.options.all
-  local whole = eager and self.chunking and not self.cautious and one.message:whole() or nil
+  local whole = eager and self.chunking and not self.cautious and one.delivery.message:whole() or nil
   local ok, err
   if self.pipelining and not self.pump.on_event then
     ok, err = all_at_once(self, one, whole)
@@ -227,28 +218,32 @@ local function send(self, one)
   return content.by_data(self, one, eager)
 end
 
+-- The last of a transaction has been asked.
+local function launched(self, one)
+  one.launched, self.cautious = true, false
+  if one.due <= 0 then settle(self) end
+end
+
 --- Sends a transaction, behind those that are under way; waits only as far as the server makes it necessary. What
--- comes of it is told by take().
+-- comes of it is told to the owner.
 ---@param one table a transaction
 ---@return table? err when the connection is gone
 function Flight:launch(one)
-  self.last = self.last + 1
-  self.open[self.last] = one
-  self.session.mails = self.session.mails + 1
+  if self.tail then self.tail.next = one else self.head = one end
+  self.tail, self.session.mails = one, self.session.mails + 1
   local ok, err = send(self, one)
-  self.cautious, one.launched = false, true
-  if not ok and not self.pump.failed then one.failure = err end -- the caller's mistake, and nobody else's trouble
-  if not ok and self.pump.failed and self.first <= self.last then
-    cut(self, err)
-  else
-    settle(self)
+  if ok then return launched(self, one) end
+  if self.pump.failed then
+    if self.head then cut(self, err) end
+    return err
   end
-  return not ok and self.pump.failed and err or nil
+  one.failure = err -- the caller's mistake, and nobody else's trouble
+  launched(self, one)
 end
 
 --- Waits for all that is under way, and for the end of what was refused, so that the connection can be used again.
 function Flight:rest()
-  while self.first <= self.last do
+  while self.head do
     if not self:turn() then return end
   end
   if not self.pump.failed and not self.conn:idle() then
@@ -257,13 +252,6 @@ function Flight:rest()
     self.pump:ask "rset"
     self.pump.timeout = timeout
   end
-end
-
---- Hangs up; what is under way is told so.
----@param err table why
-function Flight:abandon(err)
-  if self.first <= self.last then cut(self, err) end
-  self.session:abandon()
 end
 
 return flight

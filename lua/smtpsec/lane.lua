@@ -1,7 +1,7 @@
 --- lane: one connection at a time, and the mails that go over it. When a connection has carried all it may, or broke,
 -- the next one takes its place.
 --
--- What came of the mails is told by take(); whether a mail is tried again is not decided here.
+-- Whether a mail is tried again is not decided here.
 
 local errors = require "smtpsec.errors"
 local pace = require "smtpsec.pace"
@@ -20,12 +20,15 @@ local DOUBTFUL_IDLE = 2
 --- Makes a lane without a connection.
 ---@param mailer table its settings, pool, quirks and sessions
 ---@param driver table
----@param options? { deadline: number? } absolute end of the whole call
+---@param options? { deadline: number?, owner: table? } absolute end of the whole call; who is told when the attempt of
+--- a mail is over: owner:judge(delivery)
 ---@return table
 function lane.new(mailer, driver, options)
   local limits = mailer.settings.rate
   return setmetatable({
-    mailer = mailer, driver = driver, deadline = options and options.deadline, over = {},
+    mailer = mailer, driver = driver, deadline = options and options.deadline,
+    session = false, reused = false, load = 0, -- mails that were given to it and are not over
+    owner = options and options.owner,
     pace = pace.new { second = limits and limits.connection },
   }, Lane)
 end
@@ -34,7 +37,7 @@ end
 
 local function adopt(self, one, idle)
   one.pump.deadline, one.timing = self.deadline, {}
-  one.flight.heard, one.flight.cautious = 0, idle > DOUBTFUL_IDLE
+  one.flight.owner, one.flight.heard, one.flight.cautious = self, 0, idle > DOUBTFUL_IDLE
   self.session, self.reused = one, true
 end
 
@@ -43,7 +46,8 @@ local function open(self)
   local one, err = session.open(mailer.settings, self.driver, {
     deadline = self.deadline, quirks = mailer.quirks,
   })
-  self.session, self.reused = one, false
+  if one then one.flight.owner = self end
+  self.session, self.reused = one or false, false
   return one ~= nil, err
 end
 
@@ -51,14 +55,14 @@ end
 local function release(self)
   local one = self.session
   if not one then return nil end
-  self.session = nil
+  self.session = false
   if one:usable() then sessions.put(self.mailer.settings, one.conn) end
   return self.mailer.pool:put(one)
 end
 
 local function drop(self)
   self.session:abandon()
-  self.session = nil
+  self.session = false
   self.mailer.pool:forget()
 end
 
@@ -68,7 +72,7 @@ local function ready(self, fresh)
   if one and one.pump.failed then
     drop(self)
   elseif one and one.mails >= one.most then
-    while one.flight:size() > 0 do self:turn() end
+    while one.flight.head do self:turn() end
     release(self)
   end
   if self.session then return true end
@@ -95,30 +99,28 @@ local function died_idle(self, one, failure)
     and (failure.kind == "closed" or failure.code == 421)
 end
 
-local function collect(self)
-  local current = self.session
-  local flight = current.flight
-  local one = flight:take()
-  while one do
-    local mail = one.delivery
-    mail:absorb(one, current)
-    if mail.due == 0 then
-      if mail.failure then mail.on_dead = died_idle(self, current, mail.failure) end
-      self.over[#self.over + 1] = mail
-    end
-    one = flight:take()
-  end
+local function finish(self, mail)
+  self.load, mail.over = self.load - 1, true
+  if self.owner then self.owner:judge(mail) end
 end
 
--- A transaction whose connection is gone already was never sent.
-local function launch(self, mail, one)
+--- A flight tells that a transaction is over.
+---@param one table
+function Lane:over(one)
+  local mail, current = one.delivery, self.session
+  mail:absorb(one, current)
+  if mail.due > 0 then return end
+  if mail.failure then mail.on_dead = died_idle(self, current, mail.failure) end
+  finish(self, mail)
+end
+
+local function launch(self, one)
   local current = self.session
   if not current.pump.failed then
     self.lost = current.flight:launch(one) or self.lost
   else
-    one:cut(self.lost, false, false)
-    mail:absorb(one, current)
-    if mail.due == 0 then self.over[#self.over + 1] = mail end
+    one:cut(self.lost, false, false) -- its connection is gone already: it was never sent
+    self:over(one)
   end
 end
 
@@ -126,40 +128,33 @@ end
 ---@param mail table a delivery
 ---@param fresh? boolean not on a connection that was idle
 function Lane:submit(mail, fresh)
+  self.load = self.load + 1
   local ok, err = ready(self, fresh)
-  local first, more
-  mail.unopened, mail.launched = not ok, self.driver.now()
+  local one, more
+  mail.launched = self.driver.now()
   if ok then
-    first, more = mail:attempt(self.session)
+    one, more = mail:attempt(self.session)
     err = more
   end
-  if not first then
+  if not one then
     mail:fail(err)
-    self.over[#self.over + 1] = mail
-    return
+    mail.unopened = not ok
+    return finish(self, mail)
   end
-  launch(self, mail, first)
-  for _, one in ipairs(more or {}) do launch(self, mail, one) end
-  collect(self)
+  launch(self, one)
+  for i = 1, more and #more or 0 do launch(self, more[i]) end
 end
 
 --- Waits until something has been heard.
 function Lane:turn()
   local _, err = self.session.flight:turn()
   self.lost = err or self.lost
-  collect(self)
 end
 
---- How many mails are under way.
----@return integer
-function Lane:size()
-  return self.session and self.session.flight:size() or 0
-end
-
---- A mail that is over, oldest first.
----@return table? delivery
-function Lane:take()
-  if self.over[1] then return table.remove(self.over, 1) end
+--- Whether mails are under way on the connection.
+---@return boolean
+function Lane:is_busy()
+  return self.session and self.session.flight.head and true or false
 end
 
 local function noop(self, fresh)
@@ -193,7 +188,6 @@ end
 function Lane:close()
   if not self.session then return nil end
   self.session.flight:rest()
-  collect(self)
   return release(self)
 end
 

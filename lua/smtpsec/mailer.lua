@@ -88,7 +88,7 @@ function Mailer:send(fields)
     if wait > 0 then self.driver.sleep(wait) end
     mail:again()
     line:submit(mail, fresh)
-    while not line:take() do line:turn() end
+    while not mail.over do line:turn() end
     wait, fresh = again(self, mail, ends)
   until not wait
   local trouble = line:close()

@@ -216,6 +216,7 @@ local function settle(self)
   for keyword in pairs(self.offers) do self.extensions[keyword] = true end
   self.way = way_of(self)
   self.most = math.min(self.settings.pool.max_messages or math.huge, self.limits.MAILMAX or math.huge) -- mails
+  self.limits.recipients = self.limits.RCPTMAX or self.limits.RCPTDOMAINMAX
   self.options = { all = self.settings.recipients == "all", lmtp = self.settings.lmtp } -- of each transaction
   self.flight = flight.new(self)
 end

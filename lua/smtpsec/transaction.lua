@@ -11,20 +11,24 @@ local Transaction = { __name = "smtpsec.transaction" }
 Transaction.__index = Transaction
 
 --- Makes a transaction that nothing has been sent of.
----@param message table a rendered message: id, needs(), size(), whole(), chunks()
----@param from string the reverse-path, "" for none
+---@param delivery table the mail that it is, or is a part of: message (rendered: id, needs(), size(), whole(),
+--- chunks()), from (the reverse-path, "" for none), wishes
 ---@param to string[] the recipients of this transaction
 ---@param options { all: boolean, lmtp: boolean } send only if all recipients are accepted; one verdict a recipient (RFC
 --- 2033)
 ---@return table
-function transaction.new(message, from, to, options)
-  return setmetatable({ -- as many fields as most need, so that the table is made once
-    message = message, from = from, to = to, options = options,
+function transaction.new(delivery, to, options)
+  return setmetatable({ -- the fields that every mail needs, so that the table is made once
+    delivery = delivery, to = to, options = options,
     due = 0, -- replies that are still to come
-    rcpt_tag = nil, end_tag = nil, -- of the first RCPT and of the end of the message
-    final = nil, failure = nil, launched = false, bytes = 0,
-    rejected = nil, -- verdicts on refused recipients, in their order; nil while there is none
-    delivery = nil, wishes = nil, -- whose part it is, and what is asked of the server beside (wishes.lua)
+    rcpt_tag = false, end_tag = false, -- of the first RCPT and of the end of the message
+    launched = false, -- nothing more is to be asked
+    bytes = 0, -- of the message, handed to the engine
+    sender = false, final = false, -- replies: a refusal of MAIL, and that to the end of the message
+    rejected = false, -- list of verdicts on refused recipients
+    judged = false, -- LMTP: list of the replies to the end
+    failure = false, -- why nothing came of it, where no reply says so
+    next = false, -- on the same connection
   }, Transaction)
 end
 
@@ -120,11 +124,6 @@ function Transaction:dismiss(goodbye)
   self.due = 0
 end
 
---- Whether nothing more is to be sent or heard.
-function Transaction:is_over()
-  return self.launched and self.due <= 0
-end
-
 --- Whether what was heard so far allows its message to be sent.
 function Transaction:may_go_on()
   return not (self.failure or self.sender or self.data or self.body or self:remaining() == 0
@@ -136,7 +135,7 @@ end
 local function refuse(self, stage, reply, message)
   return errors.new("rejected", message, {
     stage = stage, code = reply.code, enhanced = reply.enhanced, text = reply.text, temporary = reply.code < 500,
-    rejected = self.rejected,
+    rejected = self.rejected or nil,
   })
 end
 
@@ -161,7 +160,7 @@ end
 -- LMTP: who was accepted as a recipient may still be refused the message.
 local function judge_each(self)
   local judged, final = self.judged, nil
-  self.judged = nil
+  self.judged = false
   for i, address in ipairs(self:accepted()) do
     local reply = judged[i]
     if reply.code < 400 then
@@ -179,8 +178,8 @@ local EARLY = "the server refused the message before its end"
 ---@return true when at least one recipient got it: accepted(), rejected and final tell the rest | nil, table err
 function Transaction:outcome()
   local final = self.final
-  if not self.rejected and final and final.code < 400 and not (self.failure or self.sender or self.judged) then
-    return true
+  if final and final.code < 400 and not (self.rejected or self.failure or self.sender or self.judged) then
+    return true -- as most do
   end
   if self.failure then return nil, self.failure end
   if self.sender then return nil, refuse(self, "mail", self.sender, "the server refuses the sender") end
@@ -199,8 +198,8 @@ end
 local function in_doubt(self, err)
   local doubt = errors.new("in_doubt",
     "the whole message was sent and no answer came, so it may have been delivered: " .. err.message
-    .. "; ask the server about Message-ID " .. self.message.id, {
-      stage = "final", retry_safe = false, temporary = false, cause = err.kind, id = self.message.id,
+    .. "; ask the server about Message-ID " .. self.delivery.message.id, {
+      stage = "final", retry_safe = false, temporary = false, cause = err.kind, id = self.delivery.message.id,
     })
   local recipients = self.judged and self:accepted()
   for i, reply in ipairs(self.judged or {}) do
@@ -211,7 +210,7 @@ local function in_doubt(self, err)
       reject(self, recipients[i], reply.code, reply.enhanced, reply.text)
     end
   end
-  doubt.rejected = self.rejected
+  doubt.rejected = self.rejected or nil
   return doubt
 end
 

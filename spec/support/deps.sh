@@ -1,6 +1,6 @@
 #!/bin/sh
-# deps.sh build|demo|test: installs the Debian packages that this needs and that are missing, through sudo when not
-# root. Nothing is removed, no service is started, and none of those installed here is left to start at boot.
+# deps.sh build|demo|test|bench: installs the Debian packages that this needs and that are missing, through sudo when
+# not root. Nothing is removed, no service is started, and none of those installed here is left to start at boot.
 # When nothing is missing it says nothing and takes a few milliseconds.
 set -eu
 
@@ -8,6 +8,8 @@ build="build-essential pkg-config libssl-dev lua5.4 liblua5.4-dev luajit2 liblua
 demo="openssl"
 test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind binutils python3
   lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid"
+bench="lua-system lua-socket lua-sec libcurl4-openssl-dev libesmtp-dev python3 nodejs"
+nodemailer=10.6.0
 # Exim's package conflicts with Postfix's: it is unpacked by exim-package.sh, and these are the libraries it wants.
 exim="libgnutls-dane0 libidn12 libnsl2"
 services="postfix dovecot chasquid nginx"
@@ -16,6 +18,8 @@ case ${1-} in
 build) wanted=$build why="a C compiler, OpenSSL and both Luas" ;;
 demo) wanted="$build $demo" why="a C compiler, OpenSSL and both Luas" ;;
 test) wanted="$build $demo $test $exim" why="compilers, test tools, and real mail servers to test against" ;;
+bench) wanted="$build $demo $bench" why="the clients that are compared, and what drives them"
+  command -v npm >/dev/null || wanted="$wanted npm" ;;
 *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
 esac
 here=$(dirname "$0")
@@ -75,3 +79,9 @@ if [ -n "$packages" ]; then
 fi
 
 [ "$1" != test ] || sh "$here/exim-package.sh"
+
+# nodemailer is no Debian package; it stays in the build folder.
+if [ "$1" = bench ] && [ ! -d "$here/../../build/bench/npm/node_modules/nodemailer" ]; then
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$here/../../build/bench/npm" \
+    "nodemailer@$nodemailer"
+fi

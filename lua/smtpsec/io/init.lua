@@ -15,13 +15,18 @@ local function wait(list, seconds)
   return require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
 end
 
-local NEEDED = { now = true, connect = true, hello = true, unpark = true, sleep = false, crew = false }
+local NEEDED = { "now", "connect", "hello", "unpark" }
+local WELCOME = { "sleep", "crew" } -- for rate limits, retries and several connections
 
 local function checked(driver, level)
-  for name, needed in pairs(NEEDED) do
-    if type(driver[name]) ~= "function" and (needed or driver[name] ~= nil) then
+  local function demand(name)
+    if type(driver[name]) ~= "function" then
       error(("smtpsec: io: a driver has a function %q, this one has a %s"):format(name, type(driver[name])), level)
     end
+  end
+  for _, name in ipairs(NEEDED) do demand(name) end
+  for _, name in ipairs(WELCOME) do
+    if driver[name] ~= nil then demand(name) end
   end
   return driver
 end

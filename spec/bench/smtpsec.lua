@@ -1,0 +1,168 @@
+-- smtpsec: ours, through the public API only. Mails are composed each time, text and html, as large as the ready
+-- message that the others are given.
+--
+--   lua5.4|luajit smtpsec.lua port= ca= mails= warm= recipients= mode=… [tls=implicit|starttls] [user=] [file=]
+--
+-- Modes: warm (one kept connection), all (send_all, window=), cold (a connection a mail, resuming TLS), first (one mail
+-- of a fresh process, ca_path=), file (a file attached), million (send_all, memory and descriptors watched).
+-- What is printed is for run.lua: key=value. A mode that is not built prints missing=NAME.
+
+local smtpsec = require "smtpsec"
+
+local settings = {}
+for _, word in ipairs(arg) do
+  local key, value = word:match "^(.-)=(.*)$"
+  settings[key] = value
+end
+
+local function number(key, otherwise)
+  return tonumber(settings[key]) or otherwise
+end
+
+local function new(options)
+  return smtpsec.new {
+    host = "localhost", port = number("port"), hello = "client.test", env_file = false,
+    tls = { mode = settings.tls or "implicit", ca_file = settings.ca, ca_path = settings.ca_path },
+    user = settings.user, password = settings.user and "secret", pool = options and options.pool,
+  }
+end
+
+-- ---- mails ----------------------------------------------------------------------------------------------------------
+
+local to = {}
+for i = 1, number("recipients", 1) do to[i] = ("user%d@sink.test"):format(i) end
+
+local line = "line %03d of a mail whose text and html say the same things in two ways, no more\n"
+local text, html = {}, {}
+for i = 1, 9 do
+  text[i] = line:format(i)
+  html[i] = "<p>" .. line:format(i) .. "</p>"
+end
+text, html = table.concat(text), table.concat(html)
+
+-- A new table each time, as a program that personalises its mails makes.
+local function mail(i, recipients)
+  return { from = "bench@client.test", to = recipients or to, subject = ("bench %d"):format(i), text = text,
+    html = html }
+end
+
+local function check(receipt, err)
+  if not receipt then error(tostring(err), 0) end
+  return receipt
+end
+
+local function send(mailer, n)
+  for i = 1, n do check(mailer:send(mail(i))) end
+end
+
+-- ---- what is measured -----------------------------------------------------------------------------------------------
+
+local function status(key)
+  local file = assert(io.open "/proc/self/status")
+  local value = file:read "*a":match(key .. ":%s*(%d+)")
+  file:close()
+  return tonumber(value)
+end
+
+-- Runs `work` and tells what it used. (os.clock is the process's CPU time, user and system.)
+local function measure(mails, work)
+  collectgarbage()
+  local before = os.clock()
+  work()
+  print(("mails=%d cpu=%.6f rss=%d"):format(mails, os.clock() - before, status "VmRSS"))
+end
+
+-- ---- modes ----------------------------------------------------------------------------------------------------------
+
+local modes = {}
+
+function modes.warm()
+  local mailer, mails = new(), number("mails", 1000)
+  send(mailer, number("warm", 20))
+  measure(mails, function() send(mailer, mails) end)
+  mailer:close()
+end
+
+function modes.cold()
+  local mailer, mails = new { pool = { max_messages = 1 } }, number("mails", 100)
+  send(mailer, number("warm", 20))
+  measure(mails, function() send(mailer, mails) end)
+  mailer:close()
+end
+
+-- Everything counts here: starting Lua and loading the library, too.
+function modes.first()
+  local mailer = new()
+  send(mailer, 1)
+  mailer:close()
+  print(("mails=1 cpu=%.6f"):format(os.clock()))
+end
+
+function modes.file()
+  local mailer = new()
+  send(mailer, 1)
+  collectgarbage()
+  local idle = status "VmHWM"
+  local one = { from = "bench@client.test", to = to, subject = "bench", text = "Here is the file.\n",
+    attachments = { { path = settings.file } } }
+  measure(1, function() check(mailer:send(one)) end)
+  print(("idle_kb=%d peak_kb=%d"):format(idle, status "VmHWM"))
+  mailer:close()
+end
+
+-- An iterator of n mails; the sink refuses every `bad`th.
+local function generator(n, bad)
+  local i = 0
+  return function()
+    i = i + 1
+    if i <= n then return mail(i, bad and i % bad == 0 and "refuse@sink.test" or nil) end
+  end
+end
+
+local function send_all(mailer, mails, each)
+  local count = 0
+  for i, receipt, err in mailer:send_all(mails, { window = number("window", 64), connections = 1 }) do
+    count = count + 1
+    each(i, receipt, err)
+  end
+  return count
+end
+
+local function all_accepted(mailer, n)
+  local count = send_all(mailer, generator(n), function(_, receipt, err) check(receipt, err) end)
+  assert(count == n, "not every mail has a verdict")
+end
+
+function modes.all()
+  local mailer, mails = new(), number("mails", 1000)
+  if not mailer.send_all then return print "missing=send_all" end
+  all_accepted(mailer, number("warm", 20))
+  measure(mails, function() all_accepted(mailer, mails) end)
+  mailer:close()
+end
+
+local function descriptors()
+  local pipe = assert(io.popen("ls /proc/" .. io.open "/proc/self/stat":read "*a":match "^%d+" .. "/fd | wc -l"))
+  local n = tonumber((pipe:read "*a"))
+  pipe:close()
+  return n
+end
+
+function modes.million()
+  local mailer, mails = new(), number("mails", 1000000)
+  if not mailer.send_all then return print "missing=send_all" end
+  local bad, seen, wrong = 100, 0, 0
+  local function each(i, receipt, err)
+    local right = receipt
+    if i % bad == 0 then right = not receipt and err.kind == "rejected" and err.code == 550 end
+    seen, wrong = seen + 1, wrong + (right and 0 or 1)
+    if seen % math.ceil(mails / 20) ~= 0 then return end
+    print(("at=%d kb=%d descriptors=%d"):format(seen, status "VmRSS", descriptors()))
+    io.stdout:flush()
+  end
+  measure(mails, function() send_all(mailer, generator(mails, bad), each) end)
+  print(("verdicts=%d wrong=%d good=%d"):format(seen, wrong, mails - math.floor(mails / bad)))
+  mailer:close()
+end
+
+modes[settings.mode or "warm"]()
