@@ -430,10 +430,7 @@ ss_tls *ss_conn_tls(const ss_conn *c)
 
 bool ss_conn_is_verified(const ss_conn *c)
 {
-  ss_tls_facts facts;
-  if (!c->tls_up) return false;
-  ss_tls_facts_now(c->tls, &facts);
-  return facts.authenticated != NULL;
+  return c->tls_up && ss_tls_is_authenticated(c->tls);
 }
 
 size_t ss_conn_room(const ss_conn *c)

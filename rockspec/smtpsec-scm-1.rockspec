@@ -80,6 +80,7 @@ build = {
     ["smtpsec.io.luv"] = "lua/smtpsec/io/luv.lua",
     ["smtpsec.io.luv.crew"] = "lua/smtpsec/io/luv/crew.lua",
     ["smtpsec.io.luv.wait"] = "lua/smtpsec/io/luv/wait.lua",
+    ["smtpsec.io.names"] = "lua/smtpsec/io/names.lua",
     ["smtpsec.io.nginx"] = "lua/smtpsec/io/nginx.lua",
     ["smtpsec.io.nginx.crew"] = "lua/smtpsec/io/nginx/crew.lua",
     ["smtpsec.io.nginx.dial"] = "lua/smtpsec/io/nginx/dial.lua",

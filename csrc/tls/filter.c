@@ -307,6 +307,11 @@ bool ss_tls_closed_cleanly(const ss_tls *t)
 
 /* --- what it was --- */
 
+bool ss_tls_is_authenticated(const ss_tls *t)
+{
+  return t->up && t->watch.proof;
+}
+
 void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts)
 {
   *facts = (ss_tls_facts){.authenticated = t->up ? t->watch.proof : NULL, .reason = t->watch.reason};

@@ -64,6 +64,7 @@ bool ss_tls_closed_cleanly(const ss_tls *t);
 const ss_error *ss_tls_error(const ss_tls *t);
 
 /* What is known so far, also after a failure. Nobody is `authenticated` before the handshake is done. */
+bool ss_tls_is_authenticated(const ss_tls *t); /* the handshake is done, and the peer proved who it is */
 void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts);
 
 /* Hands out the newest session that the peer offered and that was not taken yet: one reference, the caller's. NULL

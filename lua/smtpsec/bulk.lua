@@ -49,8 +49,7 @@ local function has_result(self)
   return self.head and self.head.receipt ~= false
 end
 
-local function give_result(self)
-  local mail = self.head
+local function give_result(self, mail)
   self.head, self.given = mail.next, self.given + 1
   if not self.head then self.tail = false end
   return mail.index, mail.receipt, mail.err
@@ -85,7 +84,7 @@ local function draw(self)
     end
     self.drawn = self.drawn + 1
     local draft, err = self.mailer:draft(fields, 3)
-    local mail = draft and delivery.new(draft, self.drawn, self.mailer.driver.now())
+    local mail = draft and delivery.new(draft, self.drawn, false)
       or { index = self.drawn, receipt = false, next = false }
     if self.ordered then enlist(self, mail) end
     err = err or self.hopeless
@@ -148,6 +147,10 @@ end
 -- The lane with the most room, or nil.
 local function roomy(self)
   local best, least = nil, self.mailer.pace.penalty > 0 and 1 or self.window
+  if not self.crew then
+    local only = self.lanes[1]
+    return only.load < least and only
+  end
   for _, one in ipairs(self.lanes) do
     if not one.busy and one.load + #one.inbox < least then best, least = one, one.load + #one.inbox end
   end
@@ -235,7 +238,8 @@ end
 ---@return table? err
 function Run:__call()
   while not self.ended do
-    if has_result(self) then return give_result(self) end
+    local mail = self.head
+    if mail and mail.receipt ~= false then return give_result(self, mail) end
     if not step(self) then self:close() end
   end
 end

@@ -17,7 +17,7 @@ Delivery.__index = Delivery
 --- Makes a delivery of which nothing has happened yet.
 ---@param draft table what message.new made
 ---@param index integer its place among the mails of the call
----@param now number
+---@param now number|false when it began, or that it begins with its first attempt
 ---@return table
 function delivery.new(draft, index, now)
   local envelope = draft:envelope()
@@ -183,14 +183,15 @@ end
 
 -- Lists of their own: what a caller does to a receipt is nobody else's business.
 local function rejections(self)
-  local list = append({}, self.taken.rejected or nil)
-  return append(append(list, self.rejected), self.unsent)
+  local list = self.taken.rejected or {}
+  if self.rejected then append(list, self.rejected) end
+  return self.unsent and append(list, self.unsent) or list
 end
 
 local function warnings(self)
   local list = self.session:warnings()
   if self.wishes then append(list, wishes.missing(self.wishes, self.session.offers)) end
-  return append(list, self.notes)
+  return self.notes and append(list, self.notes) or list
 end
 
 local function receipt(self, now)
@@ -202,7 +203,7 @@ local function receipt(self, now)
     reply = final, accepted = append(one:accepted(), self.accepted), rejected = rejected,
     server = way.server, tls = way.tls, auth = way.auth,
     timing = { connect = timing.connect, tls = timing.tls, auth = timing.auth, transaction = now - self.launched,
-      total = now - self.started },
+      total = now - (self.started or self.launched) },
     bytes = one.bytes, warnings = warnings(self),
   }
 end

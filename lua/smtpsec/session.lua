@@ -277,8 +277,8 @@ end
 --- What a receipt warns of.
 ---@return string[] a new list
 function Session:warnings()
-  local list = {}
-  for i, text in ipairs(self.way.warnings) do list[i] = text end
+  local list, known = {}, self.way.warnings
+  for i = 1, #known do list[i] = known[i] end
   return list
 end
 
@@ -302,8 +302,8 @@ function Session:quit()
   local trouble
   if self:usable() then
     local ok, err = self.pump:command "quit"
-    if ok then ok, err = self.pump:push(QUIT_SECONDS) end
     if ok then
+      self.conn:output() -- QUIT goes before the goodbye of TLS, and in the same write
       self.conn:close_notify()
       ok, err = self.pump:push(QUIT_SECONDS)
     end

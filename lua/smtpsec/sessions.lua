@@ -13,6 +13,7 @@ local sessions = {}
 local KEYS, EACH = 64, 4
 
 local kept = {} -- key -> list of sessions, the newest last
+local keys = setmetatable({}, { __mode = "k" }) -- settings -> key
 local order = {} -- the keys, that of the newest session last
 
 -- Each value with its length: no two lists of values look the same.
@@ -25,10 +26,15 @@ local function joined(...)
   return table.concat(parts, ",")
 end
 
+-- Worked out once for the settings of a mailer, which do not change.
 local function key_of(settings)
+  local key = keys[settings]
+  if key then return key end
   local peer = tls.peer(settings)
-  return joined(tls.context_key(settings.tls), settings.host, settings.path, settings.tls.mode, peer.server_name,
+  key = joined(tls.context_key(settings.tls), settings.host, settings.path, settings.tls.mode, peer.server_name,
     peer.port, peer.verify, peer.optional, joined((table.unpack or unpack)(peer.pins or {}))) -- luacheck: compat
+  keys[settings] = key
+  return key
 end
 
 local function wanted(settings)

@@ -15,6 +15,7 @@ local CONTEXT = { "ca_file", "ca_path", "crl_file", "cert", "key", "key_password
 -- a restart.
 local KEPT = 16
 local contexts, order = {}, {}
+local keys = setmetatable({}, { __mode = "k" }) -- options -> the key of their context
 
 -- The options of a context as plain values: a key's password may have to be fetched.
 local function values(options)
@@ -46,7 +47,8 @@ end
 ---@return userdata context | nil, table err of kind "config": nothing was connected, so nothing may be
 --- taken for TLS that does not work
 function tls.context(options)
-  local key = tls.context_key(options)
+  local key = keys[options] or tls.context_key(options)
+  keys[options] = key
   if contexts[key] then return contexts[key] end
   local wanted, err = values(options)
   if not wanted then return nil, err end

@@ -32,7 +32,6 @@ function transaction.new(delivery, to, options)
   }, Transaction)
 end
 
-local NONE = {}
 local TAGS = 2147483647 -- after this many, tags begin again (queue.h)
 
 --- How many recipients were not refused, so far.
@@ -43,9 +42,13 @@ end
 --- The recipients that were not refused.
 ---@return string[] a new list
 function Transaction:accepted()
-  local list, refused = {}, {}
-  for _, one in ipairs(self.rejected or NONE) do refused[one.address] = true end
-  for _, address in ipairs(self.to) do
+  local to, list, refused = self.to, {}, self.rejected and {}
+  if not refused then
+    for i = 1, #to do list[i] = to[i] end
+    return list
+  end
+  for _, one in ipairs(self.rejected) do refused[one.address] = true end
+  for _, address in ipairs(to) do
     if not refused[address] then list[#list + 1] = address end
   end
   return list

@@ -42,6 +42,7 @@
 
 local crew = require "smtpsec.io.crew"
 local hello = require "smtpsec.io.hello"
+local names = require "smtpsec.io.names"
 local sock = require "smtpsec.sock"
 
 local polled = {}
@@ -132,10 +133,8 @@ function polled.driver(name, host_wait)
     return crew.new(wait)
   end
 
-  function driver.connect(target, seconds)
-    local dial, why, text = sock.dial {
-      host = target.host, port = target.port, path = target.path, timeout = seconds or math.huge,
-    }
+  local function dial_to(target, host, seconds)
+    local dial, why, text = sock.dial { host = host, port = target.port, path = target.path, timeout = seconds }
     while dial do
       local socket
       socket, why, text = dial:step()
@@ -148,6 +147,19 @@ function polled.driver(name, host_wait)
       wait(list, math.min(left, LONGEST_WAIT))
     end
     return nil, why, text
+  end
+
+  function driver.connect(target, seconds)
+    seconds = seconds or math.huge
+    local started, address = sock.now(), names.find(target.host)
+    if address then
+      local stream = dial_to(target, address, math.min(seconds, names.PATIENCE))
+      if stream then return stream end
+      names.forget(target.host)
+    end
+    local stream, why, text = dial_to(target, target.host, seconds - (sock.now() - started))
+    if stream then names.keep(target.host, stream.address) end
+    return stream, why, text
   end
 
   return driver
