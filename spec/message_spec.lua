@@ -309,6 +309,65 @@ describe("a message", function()
     assert.same(make(), given)
   end)
 
+  it("is one string where it is short", function()
+    for _, given in ipairs { mail(), mail { html = "<p>日本" }, mail { attachments = { { content = PDF } } },
+      { raw = "From: a@b.c\r\nTo: d@e.f\r\n\r\nx" } } do
+      for _, offered in ipairs { {}, ALL } do
+        local m = assert(render(given, offered))
+        local whole = m:whole()
+        assert.equal(whole, m:tostring())
+        assert.equal(#whole, m:size())
+        assert.same({ whole }, { (m:chunks()()) })
+      end
+    end
+    local path = process.write(os.tmpname(), "x")
+    finally(function() os.remove(path) end)
+    for _, entry in ipairs { { reader = function() end }, { content = ("x"):rep(50000) } } do
+      assert.is_nil(render(mail { attachments = { entry } }):whole())
+    end
+    local one = render(mail { attachments = { { path = path } } })
+    assert.equal(one:whole(), one:tostring())
+    process.write(path, "changed")
+    assert.is_nil(one:whole())
+    assert.matches("changed", select(2, one:tostring()).message)
+    assert.is_nil(render(mail { text = ("x\n"):rep(40000) }):whole())
+    local many = {}
+    for i = 1, 10 do many[i] = { content = ("x"):rep(10000) } end
+    local m = assert(render(mail { attachments = many }))
+    assert.is_nil(m:whole())
+    assert.equal(#m:tostring(), m:size())
+  end)
+
+  it("gives the same tables every time it is asked", function()
+    local m = assert(render(mail()))
+    assert.equal(m:envelope(), m:envelope())
+    assert.equal(m:needs(), m:needs())
+    assert.not_equal(m:envelope(), render(mail()):envelope())
+    assert.not_equal(m:needs(), render(mail()):needs())
+  end)
+
+  it("is rendered for one server after the other", function()
+    local draft = assert(message.new(mail { text = "日本\n", html = "é and plain text\n" }))
+    local eight, seven = draft:render(ALL), draft:render {}
+    assert.is_true(eight:needs()["8BITMIME"])
+    assert.is_false(seven:needs()["8BITMIME"])
+    assert.is_nil(seven:tostring():find("[\128-\255]"))
+    assert.equal(eight:tostring(), draft:render(ALL):tostring())
+  end)
+
+  it("does not share with the next one what only one of them has", function()
+    local first = assert(render(mail { to = "A <a@example.org>", cc = "c@example.org" }))
+    local second = assert(render(mail { to = "A <a@example.org>" }))
+    assert.same({ "a@example.org", "c@example.org" }, first:envelope().to)
+    assert.same({ "a@example.org" }, second:envelope().to)
+    assert.is_nil(second:tostring():find("Cc:", 1, true))
+    refused(mail { to = "A <a@example.org" }, "to:", "never closed")
+    refused(mail { to = "A <a@example.org" }, "to:", "never closed")
+    local third = assert(render(mail { from = TO, sender = "N <" .. TO .. ">" }))
+    assert.is_nil(third:tostring():find("\r\nSender:", 1, true))
+    assert.is_truthy(render(mail { sender = "N <" .. TO .. ">" }):tostring():find("\r\nSender: N <", 1, true))
+  end)
+
   it("is streamed in chunks of tens of kilobytes", function()
     local m = assert(render(mail { attachments = { { content = PDF:rep(100) } } }))
     local pieces, next_chunk = {}, m:chunks()

@@ -1,6 +1,9 @@
 /* utf8: see utf8.h. */
 #include "base/utf8.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 size_t ss_utf8_decode(const uint8_t *p, size_t n, uint32_t *code)
 {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -22,11 +25,23 @@ size_t ss_utf8_decode(const uint8_t *p, size_t n, uint32_t *code)
   return length;
 }
 
+/* Eight bytes below 0x80. */
+static bool ascii(const uint8_t *p)
+{
+  uint64_t word;
+  memcpy(&word, p, sizeof word);
+  return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t ss_utf8_valid(const uint8_t *p, size_t n)
 {
   size_t i = 0;
   while (i < n) {
     uint32_t code;
+    if (n - i >= sizeof(uint64_t) && ascii(p + i)) {
+      i += sizeof(uint64_t);
+      continue;
+    }
     size_t length = p[i] < 0x80 ? 1 : ss_utf8_decode(p + i, n - i, &code);
     if (length == 0) return i;
     i += length;

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Most bytes in a character. */
+enum { SS_UTF8_LONGEST = 4 };
+
 /* Decodes the character at p, of which n > 0 bytes are there. Returns its length, 1 to 4, and sets *code; 0 when
  * these bytes do not begin a character. */
 size_t ss_utf8_decode(const uint8_t *p, size_t n, uint32_t *code);

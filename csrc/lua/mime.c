@@ -1,10 +1,12 @@
-/* mime: the encoders, the scanner and the files of message composition, as the Lua layer uses them. */
+/* mime: the encoders, the scanner, the texts and the files of message composition, as the Lua layer uses them. */
 #include "base/base64.h"
 #include "lua/check.h"
 #include "lua/open.h"
+#include "lua/scratch.h"
 #include "mime/codec.h"
 #include "mime/file.h"
 #include "mime/scan.h"
+#include "mime/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +34,50 @@ static int push_words(lua_State *L, const char *words)
   lua_pushnil(L);
   lua_pushstring(L, words);
   return 2;
+}
+
+/* core.encode(name, s) -> the encoding of the whole of s, at most 1 MiB, by the encoder of that name | nil, what is wrong
+ * with s */
+static int encode(lua_State *L)
+{
+  const ss_codec *codec = ss_codec_find(luaL_checkstring(L, 1));
+  luaL_argcheck(L, codec, 1, "no encoder has this name");
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
+  uint64_t state[SS_CODEC_STATE / sizeof(uint64_t)] = {0};
+  ss_buf *out = ss_scratch(L);
+  ss_status status = codec->update(state, (const uint8_t *)s, n, out);
+  if (status == SS_OK) status = codec->finish(state, out);
+  if (status == SS_E_ARGUMENT) return push_words(L, "contains a NUL");
+  return status == SS_OK ? ss_scratch_push(L, out) : luaL_error(L, "out of memory for an encoding");
+}
+
+static void push_encodings(lua_State *L, const ss_scan *facts)
+{
+  lua_pushstring(L, ss_text_encoding(facts, false));
+  lua_pushstring(L, ss_text_encoding(facts, true));
+}
+
+/* core.text(s) -> s, at most 1 MiB, with every line end CRLF; the encoding that carries it to a server without 8BITMIME;
+ * that for one with it; whether its last line has no line end | nil when it is no UTF-8 or holds NUL */
+static int text(lua_State *L)
+{
+  size_t n;
+  const char *s = luaL_checklstring(L, 1, &n);
+  luaL_argcheck(L, n <= SS_CODEC_INPUT, 1, "more than 1 MiB at once");
+  ss_scan facts;
+  ss_buf *out = ss_scratch(L);
+  ss_status status = ss_text_canonical((const uint8_t *)s, n, out, &facts);
+  if (status == SS_E_ARGUMENT) return 0;
+  if (status != SS_OK) return luaL_error(L, "out of memory for a text");
+  if (facts.canonical == n)
+    lua_pushvalue(L, 1);
+  else
+    ss_scratch_push(L, out);
+  push_encodings(L, &facts);
+  lua_pushboolean(L, facts.open);
+  return 4;
 }
 
 typedef struct encoder {
@@ -72,10 +118,10 @@ static int encoder_new(lua_State *L)
   return 1;
 }
 
-static encoder *check_encoder(lua_State *L)
+static encoder *check_encoder(lua_State *L, int arg)
 {
-  encoder *e = luaL_checkudata(L, 1, ENCODER);
-  luaL_argcheck(L, e->codec, 1, "the encoder is finished");
+  encoder *e = luaL_checkudata(L, arg, ENCODER);
+  luaL_argcheck(L, e->codec, arg, "the encoder is finished");
   return e;
 }
 
@@ -92,7 +138,7 @@ static int push_output(lua_State *L, encoder *e, ss_status status)
  * most 1 MiB. */
 static int encoder_update(lua_State *L)
 {
-  encoder *e = check_encoder(L);
+  encoder *e = check_encoder(L, 1);
   size_t n;
   const char *s = luaL_checklstring(L, 2, &n);
   luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
@@ -102,7 +148,7 @@ static int encoder_update(lua_State *L)
 /* encoder:finish() -> the rest of the encoding. The encoder is closed. */
 static int encoder_finish(lua_State *L)
 {
-  encoder *e = check_encoder(L);
+  encoder *e = check_encoder(L, 1);
   int results = push_output(L, e, e->codec->finish(e->state, &e->out));
   e->codec = NULL;
   ss_buf_free(&e->out);
@@ -163,6 +209,13 @@ static int scanner_facts(lua_State *L)
   return 1;
 }
 
+/* scanner:encodings() -> the encoding that carries the text seen to a server without 8BITMIME, that for one with it */
+static int scanner_encodings(lua_State *L)
+{
+  push_encodings(L, luaL_checkudata(L, 1, SCANNER));
+  return 2;
+}
+
 typedef struct file {
   ss_file file;
   ss_buf in;
@@ -188,17 +241,23 @@ static int file_open(lua_State *L)
   return ss_file_open(&f->file, path, &e) == SS_OK ? 1 : push_words(L, e.text);
 }
 
-/* file:read(n) -> up to n bytes (1 to 1 MiB), "" at the end only | nil, why not */
+/* file:read(n, encoder) -> up to n bytes (1 to 1 MiB), encoded where an encoder is given, and how many they are: 0 at
+ * the end only | nil, why not */
 static int file_read(lua_State *L)
 {
   file *f = luaL_checkudata(L, 1, OPEN_FILE);
   size_t got, n = (size_t)ss_check_int(L, 2, 1, READ_MAX);
+  encoder *to = lua_isnoneornil(L, 3) ? NULL : check_encoder(L, 3);
   ss_error e;
   uint8_t *room = ss_buf_reserve(&f->in, n);
   if (!room) return push_words(L, "out of memory");
   if (ss_file_read(&f->file, room, n, &got, &e) != SS_OK) return push_words(L, e.text);
-  lua_pushlstring(L, (const char *)room, got);
-  return 1;
+  if (!to)
+    lua_pushlstring(L, (const char *)room, got);
+  else if (push_output(L, to, to->codec->update(to->state, room, got, &to->out)) != 1)
+    return 2;
+  lua_pushinteger(L, (lua_Integer)got);
+  return 2;
 }
 
 /* file:identity() -> text that is the same as long as the file is, its size in bytes | nil, why not */
@@ -220,14 +279,15 @@ void ss_lua_open_mime(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"base64", base64},       {"base64_decode", base64_decode},
                                        {"encoder", encoder_new}, {"scanner", scanner_new},
+                                       {"encode", encode},       {"text", text},
                                        {"file", file_open},      {NULL, NULL}};
   static const luaL_Reg encoder_methods[] = {
       {"update", encoder_update}, {"finish", encoder_finish}, {NULL, NULL}};
   static const luaL_Reg scanner_methods[] = {
-      {"update", scanner_update}, {"facts", scanner_facts}, {NULL, NULL}};
+      {"update", scanner_update}, {"facts", scanner_facts}, {"encodings", scanner_encodings}, {NULL, NULL}};
   static const luaL_Reg file_methods[] = {{"read", file_read}, {"identity", file_identity}, {NULL, NULL}};
   ss_register_class(L, ENCODER, encoder_methods, encoder_close);
   ss_register_class(L, SCANNER, scanner_methods, scanner_close);
   ss_register_class(L, OPEN_FILE, file_methods, file_close);
-  luaL_setfuncs(L, functions, 0);
+  ss_scratch_functions(L, functions);
 }

@@ -5,7 +5,10 @@
 #include "base/wipe.h"
 #include "lua/check.h"
 #include "lua/open.h"
+#include "mime/text.h"
 #include "smtp/mailbox.h"
+
+#define POOL "smtpsec.random"
 
 /* core.mailbox(s) -> local part, domain, internationalized | nil, what is wrong */
 static int mailbox(lua_State *L)
@@ -55,6 +58,22 @@ static int utf8_valid(lua_State *L)
   return 2;
 }
 
+/* core.line_fault(s) -> nil when s may stand in a header | "utf8", "control" or "c1", where (1-based), and the byte
+ * there (of "c1": the byte behind it) */
+static int line_fault(lua_State *L)
+{
+  static const char *const names[] = {
+      [SS_TEXT_NOT_UTF8] = "utf8", [SS_TEXT_CONTROL] = "control", [SS_TEXT_C1] = "c1"};
+  size_t n, at;
+  const char *s = luaL_checklstring(L, 1, &n);
+  ss_text_fault fault = ss_text_find_fault((const uint8_t *)s, n, &at);
+  if (fault == SS_TEXT_SOUND) return 0;
+  lua_pushstring(L, names[fault]);
+  lua_pushinteger(L, (lua_Integer)at + 1);
+  lua_pushinteger(L, (unsigned char)s[at + (fault == SS_TEXT_C1)]);
+  return 3;
+}
+
 /* core.printable(s) -> s with whatever a log or a terminal would obey escaped, cut at about 500 bytes */
 static int printable(lua_State *L)
 {
@@ -77,10 +96,72 @@ static int random_bytes(lua_State *L)
   return 1;
 }
 
+/* core.all_strings(t, known) -> whether every value in the table t is a string, and every key one of those in `known` */
+static int all_strings(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  bool all = true;
+  lua_settop(L, 2);
+  lua_pushnil(L);
+  while (all && lua_next(L, 1)) {
+    all = lua_type(L, 4) == LUA_TSTRING;
+    lua_pop(L, 1);
+    lua_pushvalue(L, 3);
+    lua_rawget(L, 2);
+    all = all && lua_toboolean(L, 4);
+    lua_pop(L, 1);
+  }
+  lua_pushboolean(L, all);
+  return 1;
+}
+
+typedef struct pool {
+  ss_random_pool *random;
+} pool;
+
+static int pool_close(lua_State *L)
+{
+  pool *p = luaL_checkudata(L, 1, POOL);
+  ss_random_pool_free(p->random);
+  p->random = NULL;
+  return 0;
+}
+
+/* core.token() -> 32 hexadecimal digits, 128 unguessable bits | error when the system has no randomness to give */
+static int token(lua_State *L)
+{
+  static const char hex[] = "0123456789abcdef";
+  unsigned char bytes[16];
+  char digits[2 * sizeof bytes];
+  const pool *p = lua_touserdata(L, lua_upvalueindex(1));
+  if (!p->random || !ss_random_draw(p->random, bytes, sizeof bytes))
+    return luaL_error(L, "the system's random generator failed");
+  for (size_t i = 0; i < sizeof bytes; i++) {
+    digits[2 * i] = hex[bytes[i] >> 4];
+    digits[2 * i + 1] = hex[bytes[i] & 15];
+  }
+  lua_pushlstring(L, digits, sizeof digits);
+  return 1;
+}
+
+static void open_token(lua_State *L)
+{
+  static const luaL_Reg methods[] = {{NULL, NULL}};
+  static const luaL_Reg functions[] = {{"token", token}, {NULL, NULL}};
+  ss_register_class(L, POOL, methods, pool_close);
+  pool *p = ss_new_object(L, sizeof *p, POOL);
+  p->random = ss_random_pool_new();
+  if (!p->random) luaL_error(L, "out of memory for random bytes");
+  luaL_setfuncs(L, functions, 1);
+}
+
 void ss_lua_open_text(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"mailbox", mailbox},       {"domain", domain},
-                                       {"utf8_valid", utf8_valid}, {"printable", printable},
-                                       {"random", random_bytes},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"mailbox", mailbox},         {"domain", domain},
+                                       {"utf8_valid", utf8_valid},   {"printable", printable},
+                                       {"random", random_bytes},     {"line_fault", line_fault},
+                                       {"all_strings", all_strings}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  open_token(L);
 }

@@ -4,17 +4,20 @@
  * arithmetic of the encoding itself is ss_base64_encode's; here are only the lines and the bytes that wait for two
  * more. */
 #include "base/base64.h"
+#include "mime/base64_lines.h"
 #include "mime/codec.h"
 
 #include <string.h>
 
-enum { LINE = 76, GROUP = 4, TAKES = 3 };
+enum { LINE = SS_BASE64_LINE, GROUP = 4, TAKES = 3 };
 
 typedef struct lines {
   uint8_t waiting[TAKES]; /* fewer than three bytes, which cannot be encoded yet */
   uint8_t held;
   uint8_t column; /* characters in the line begun, 0 to 76 */
 } lines;
+
+_Static_assert(sizeof(lines) <= SS_CODEC_STATE, "");
 
 /* What n bytes come to at most, with the line ends that they can cause. */
 static size_t most(size_t n)
@@ -28,6 +31,11 @@ static uint8_t *encode(lines *l, uint8_t *to, const uint8_t *p, size_t n)
 {
   while (n) {
     if (l->column == LINE) {
+      size_t whole = ss_base64_lines_best()(to, p, n);
+      to += whole * SS_BASE64_LINE_WRITES;
+      p += whole * SS_BASE64_LINE_TAKES;
+      n -= whole * SS_BASE64_LINE_TAKES;
+      if (n == 0) break;
       memcpy(to, "\r\n", 2);
       to += 2;
       l->column = 0;

@@ -21,8 +21,8 @@ typedef struct ss_codec {
   ss_status (*finish)(void *state, ss_buf *to);
 } ss_codec;
 
-/* Most bytes that one update takes, and the room in `to` that is always enough for them. */
-enum { SS_CODEC_INPUT = 1 << 20, SS_CODEC_OUTPUT = 4 << 20 };
+/* Most bytes that one update takes, the room in `to` that is always enough for them, and the largest state. */
+enum { SS_CODEC_INPUT = 1 << 20, SS_CODEC_OUTPUT = 4 << 20, SS_CODEC_STATE = 16 };
 
 /* The codec of that name (a Content-Transfer-Encoding, or "crlf"), or NULL. */
 const ss_codec *ss_codec_find(const char *name);

@@ -16,6 +16,8 @@ typedef struct text {
   bool cr;        /* a CR held back until it is known whether a LF follows */
 } text;
 
+_Static_assert(sizeof(text) <= SS_CODEC_STATE, "");
+
 /* What n bytes come to at most, after two that were held back: every byte escaped, and a soft break (three more) for
  * every line; a line is broken at column 73 at the earliest. */
 static size_t most(size_t n)
@@ -93,14 +95,33 @@ static uint8_t *encode(text *t, uint8_t *to, uint8_t c)
   return c > ' ' && c < 0x7F && c != '=' ? literal(t, to, c) : escaped(t, to, c);
 }
 
+/* How many characters from here on pass as they are: visible ones, within the line, where nothing is held back and no
+ * start of a line has to be watched. */
+static size_t plain(const text *t, const uint8_t *p, size_t n)
+{
+  size_t i = 0;
+  if (t->blank || t->cr || t->column == 0 || t->column == t->from) return 0;
+  if (n > (size_t)(LINE - t->column)) n = (size_t)(LINE - t->column);
+  while (i < n && p[i] > ' ' && p[i] < 0x7F && p[i] != '=')
+    i++;
+  return i;
+}
+
 static ss_status update(void *state, const uint8_t *p, size_t n, ss_buf *to)
 {
+  text *t = state;
   uint8_t *room, *end;
   ss_status status = ss_codec_room(to, most(n), &room);
   if (status != SS_OK) return status;
   end = room;
-  for (size_t i = 0; i < n; i++)
-    end = encode(state, end, p[i]);
+  for (size_t i = 0; i < n;) {
+    size_t run = plain(t, p + i, n - i);
+    memcpy(end, p + i, run);
+    end += run;
+    t->column = (uint8_t)(t->column + run);
+    i += run;
+    if (i < n) end = encode(t, end, p[i++]);
+  }
   ss_buf_commit(to, (size_t)(end - room));
   return SS_OK;
 }

@@ -1,6 +1,11 @@
 /* scan: see scan.h. */
 #include "mime/scan.h"
 
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static const char from[] = "From ";
 enum { FROM_LENGTH = sizeof from - 1 };
 
@@ -12,10 +17,10 @@ static bool is_blank(uint8_t c)
 static void line_end(ss_scan *s)
 {
   if (is_blank(s->last)) s->marred = true;
+  if (s->line > s->longest) s->longest = s->line;
   s->canonical += 2;
   s->line = 0;
   s->from = 0;
-  s->open = false;
 }
 
 static void content(ss_scan *s, uint8_t c)
@@ -23,23 +28,90 @@ static void content(ss_scan *s, uint8_t c)
   if (s->line == s->from && s->from < FROM_LENGTH && c == (uint8_t)from[s->from]) s->from++;
   if (s->from == FROM_LENGTH) s->marred = true;
   s->canonical++;
-  if (++s->line > s->longest) s->longest = s->line;
-  s->open = true;
+  s->line++;
   if (c >= 0x80) s->eight_bit = true;
   if (c == 0) s->nul = true;
   if ((c < ' ' && c != '\t') || c >= 0x7F || c == '=') s->escapes++;
 }
 
-void ss_scan_update(ss_scan *s, const uint8_t *p, size_t n)
+static void step(ss_scan *s, uint8_t c)
 {
-  s->size += n;
-  for (size_t i = 0; i < n; i++) {
-    if (p[i] == '\r' || (p[i] == '\n' && s->last != '\r'))
-      line_end(s);
-    else if (p[i] != '\n')
-      content(s, p[i]);
-    s->last = p[i];
+  if (c == '\r' || (c == '\n' && s->last != '\r'))
+    line_end(s);
+  else if (c != '\n')
+    content(s, c);
+  s->last = c;
+}
+
+/* An octet is ordinary when no more is to be learnt from it than that it is there, and whether its eighth bit is set:
+ * when it is neither "=" nor a control. Each `look` looks at BLOCK octets, returns how many come before the first that is
+ * not ordinary, and adds to `high` how many of them have their eighth bit set. */
+#ifdef __SSE2__
+
+enum { BLOCK = 16 };
+
+static size_t look(const uint8_t *p, uint64_t *high)
+{
+  __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+  __m128i other = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('=')), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
+  __m128i below = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')); /* those above 127 too: they are negative here */
+  unsigned eighth = (unsigned)_mm_movemask_epi8(x);
+  unsigned found = ((unsigned)_mm_movemask_epi8(below) & ~eighth) | (unsigned)_mm_movemask_epi8(other);
+  size_t ordinary = found ? (size_t)__builtin_ctz(found) : BLOCK;
+  eighth &= (1U << ordinary) - 1;
+  if (eighth) *high += (uint64_t)__builtin_popcount(eighth);
+  return ordinary;
+}
+
+#else
+
+enum { BLOCK = sizeof(uint64_t) };
+
+/* The octet in every place of a word. */
+#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+static size_t look(const uint8_t *p, uint64_t *high)
+{
+  uint64_t w;
+  memcpy(&w, p, sizeof w);
+  uint64_t equals = w ^ EACH('='), delete = w ^ EACH(0x7F);
+  uint64_t found = ((w - EACH(' ')) & ~w) | ((equals - EACH(1)) & ~equals) | ((delete - EACH(1)) & ~delete);
+  if (found & EACH(0x80)) return 0;
+  *high += ((w >> 7 & EACH(1)) * EACH(1)) >> 56;
+  return BLOCK;
+}
+
+#endif
+
+/* Looks at the octets up to the first that is not ordinary, as long as whole blocks are left and no "From " goes on.
+ * Returns how many that were. */
+static size_t run(ss_scan *s, const uint8_t *p, size_t n)
+{
+  size_t i = 0, ordinary = BLOCK;
+  uint64_t high = 0;
+  if (s->line == s->from && n && p[0] == (uint8_t)from[s->from]) return 0;
+  for (; ordinary == BLOCK && n - i >= BLOCK; i += ordinary)
+    ordinary = look(p + i, &high);
+  if (i == 0) return 0;
+  if (high) s->eight_bit = true;
+  s->escapes += high;
+  s->canonical += i;
+  s->line += i;
+  s->last = p[i - 1];
+  return i;
+}
+
+void ss_scan_update(ss_scan *state, const uint8_t *p, size_t n)
+{
+  ss_scan s = *state; /* a copy of its own, which no octet that is read can be part of */
+  s.size += n;
+  for (size_t i = 0; i < n;) {
+    i += run(&s, p + i, n - i);
+    if (i < n) step(&s, p[i++]);
   }
+  if (s.line > s.longest) s.longest = s.line;
+  s.open = s.line > 0;
+  *state = s;
 }
 
 bool ss_scan_fragile(const ss_scan *s)

@@ -3,7 +3,8 @@
 -- One strict reader for everything that becomes a recipient or an author: `local@domain`, `Name <local@domain>`, or
 -- { name =, address = }; one of them, a Lua list, or one comma-separated string. What mail programs disagree about is
 -- refused, not guessed: comments, routes, groups, a bare @ in a name. The address itself is the engine's to judge
--- (core.mailbox, RFC 5321), so that what the header shows is what the envelope says. One pass, no backtracking.
+-- (csrc/smtp/mailbox.h, RFC 5321), so that what the header shows is what the envelope says; so is where it begins and
+-- ends in a string (csrc/mime/address.h).
 
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
@@ -16,113 +17,53 @@ address.LONGEST_NAME = 998
 
 local FORM = 'write local@domain or "Name" <local@domain>'
 
--- Characters that may not stand outside quotes in a name, and what they would begin.
-local REFUSED = {
-  ["("] = "comments in parentheses are not taken", [")"] = "comments in parentheses are not taken",
-  [":"] = "groups and routes are not taken", [";"] = "groups are not taken, and addresses are separated by commas",
-  [">"] = "an angle bracket closes that was not opened", ["\\"] = "a backslash stands outside quotes",
-}
-
--- A mailbox from its parts, or nil and the error.
-local function build(name, spec, field)
-  local local_part, domain, internationalized = core.mailbox(spec)
-  if not local_part then
-    return text.refuse(field, printable.value(spec) .. " " .. domain, FORM)
-  end
+-- A mailbox that was read, or nil and the error.
+local function build(name, spec, local_part, domain, internationalized, field)
   if name and #name > address.LONGEST_NAME then
     return text.refuse(field, "the name is longer than %d octets", "shorten it", address.LONGEST_NAME)
   end
   return {
-    name = name ~= "" and name or nil, address = spec, local_part = local_part, domain = domain,
-    internationalized = internationalized, field = field,
+    name = name, address = spec, local_part = local_part, domain = domain, internationalized = internationalized,
+    field = field,
   }
 end
 
--- Where the quoted string that begins at `at` ends, or nil.
-local function quoted_end(s, at)
-  repeat
-    at = s:find('["\\]', at + 1)
-    if not at or s:sub(at, at) == '"' then return at end
-    at = at + 1
-  until false
-end
+-- What to say of a fault, by what it is about: `shown` is the part of the value that it is in.
+local REFUSALS = {
+  item = function(field, shown, why) return text.refuse(field, shown .. ": " .. why, FORM) end,
+  mailbox = function(field, shown, why) return text.refuse(field, shown .. " " .. why, FORM) end,
+  empty = function(field) return text.refuse(field, "an empty address", "remove the comma, or " .. FORM) end,
+  comma = function(field, shown)
+    return text.refuse(field, shown .. " has no @",
+      'a name that holds a comma needs quotes: "Doe, Jane" <jane@example.com>')
+  end,
+}
 
--- Where the address that begins behind "<" ends: the position of its ">", or nil. A quoted local part may hold a ">".
-local function angle_end(s, at)
-  if s:sub(at, at) == '"' then
-    at = quoted_end(s, at)
-    if not at then return nil end
-  end
-  return s:find(">", at, true)
-end
-
--- Reads the piece at `at` into `item` and returns where the next one begins; nil and what is wrong.
-local function piece(s, at, item)
-  local first = s:sub(at, at)
-  if REFUSED[first] then return nil, REFUSED[first] end
-  if item.angle then return nil, "something follows the address in angle brackets" end
-  if first == '"' then
-    local last = quoted_end(s, at)
-    if not last then return nil, "a quote is never closed" end
-    item.words[#item.words + 1] = s:sub(at + 1, last - 1):gsub("\\(.)", "%1")
-    return last + 1
-  end
-  if first == "<" then
-    local last = angle_end(s, at + 1)
-    if not last then return nil, "an angle bracket is never closed" end
-    item.angle = s:sub(at + 1, last - 1)
-    return last + 1
-  end
-  local _, last = s:find('^[^ "<>,:;()\\]+', at)
-  local atom = s:sub(at, last)
-  if atom:find("@[", 1, true) and not atom:find("]", 1, true) then -- an address literal holds colons
-    last = s:find("]", last, true) or #s
-    atom = s:sub(at, last)
-  end
-  item.words[#item.words + 1] = atom
-  item.at_sign = item.at_sign or atom:find("@", 1, true)
-  return last + 1
-end
-
--- Reads one mailbox from position `at` up to a comma or the end. Returns it and where the comma is.
+-- Reads the mailbox behind position `at`. Returns it and where the comma behind it is.
 local function mailbox(s, at, field)
-  local item = { words = {} }
-  local _, before = s:find("^ *", at)
-  local start, stop = before + 1, before -- the item without the spaces around it
-  at = start
-  while at <= #s and s:sub(at, at) ~= "," do
-    if s:sub(at, at) == " " then
-      at = at + 1
-    else
-      local next_one, why = piece(s, at, item)
-      if not next_one then return text.refuse(field, printable.value(s:sub(start)) .. ": " .. why, FORM) end
-      at, stop = next_one, next_one - 1
-    end
+  local stop, spec, name, local_part, domain, internationalized = core.address(s, at)
+  if not stop then
+    local about, first, last, why = spec, name, local_part, domain
+    return REFUSALS[about](field, printable.value(s:sub(first, last)), why)
   end
-  if stop < start then return text.refuse(field, "an empty address", "remove the comma, or " .. FORM) end
-  if item.angle and item.at_sign then
-    return text.refuse(field, "%s: an @ stands in the name outside quotes", FORM, printable.value(s:sub(start, stop)))
-  end
-  local spec = item.angle or s:sub(start, stop)
-  if not item.angle and not item.at_sign and not spec:find("@", 1, true) and (at <= #s or start > 1) then
-    return text.refuse(field, "%s has no @",
-      'a name that holds a comma needs quotes: "Doe, Jane" <jane@example.com>', printable.value(spec))
-  end
-  local box, err = build(item.angle and table.concat(item.words, " "), spec, field)
-  if not box then return nil, err end
-  return box, at
+  local box, err = build(name, spec, local_part, domain, internationalized, field)
+  return box, box and stop or err
 end
 
 -- Every mailbox of a string.
 local function read(s, field)
-  local sound, err = text.verdict(field, text.fault(s))
-  if not sound then return nil, err end
-  local boxes, at = {}, 0
+  local fault = text.fault(s)
+  if fault then return text.verdict(field, fault) end
+  if not s:find(",", 1, true) then
+    local box, err = mailbox(s, 0, field)
+    return box and { box }, err
+  end
+  local boxes, count, at = {}, 0, 0
   repeat
-    local label = (#boxes > 0 or s:find(",", 1, true)) and string.format("%s[%d]", field, #boxes + 1) or field
-    local box, stop = mailbox(s, at + 1, label)
+    count = count + 1
+    local box, stop = mailbox(s, at, string.format("%s[%d]", field, count))
     if not box then return nil, stop end
-    boxes[#boxes + 1], at = box, stop
+    boxes[count], at = box, stop
   until at > #s
   return boxes
 end
@@ -133,7 +74,10 @@ local function from_table(value, field)
     local sound, err = text.verdict(field .. "." .. key, value[key] and text.fault(value[key]))
     if not sound then return nil, err end
   end
-  return build(value.name, value.address, field)
+  local local_part, domain, internationalized = core.mailbox(value.address)
+  if not local_part then return REFUSALS.mailbox(field, printable.value(value.address), domain) end
+  local name = value.name ~= "" and value.name or nil
+  return build(name, value.address, local_part, domain, internationalized, field)
 end
 
 -- One element of a Lua list: exactly one mailbox.
@@ -154,13 +98,24 @@ function address.is_list(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
 end
 
+-- The string that was last read for each field, and its mailboxes: the author is the same in every mail of a run.
+local LONGEST_KEPT = 1000
+local last_value, last_boxes = {}, {}
+
+local function read_or_keep(value, field)
+  if last_value[field] == value then return last_boxes[field] end
+  local boxes, err = read(value, field)
+  if boxes and #value <= LONGEST_KEPT then last_value[field], last_boxes[field] = value, boxes end
+  return boxes, err
+end
+
 --- Reads the addresses of a field.
 ---@param value string|table its Lua types were checked before (fields.lua)
 ---@param field string the field's name, for errors
----@return table[]|nil list of { name=, address=, local_part=, domain=, internationalized=, field= }
+---@return table[]|nil list of { name=, address=, local_part=, domain=, internationalized=, field= }; not to be changed
 ---@return table|nil err
 function address.parse(value, field)
-  if type(value) == "string" then return read(value, field) end
+  if type(value) == "string" then return read_or_keep(value, field) end
   if not address.is_list(value) then
     local box, err = from_table(value, field)
     return box and { box }, err

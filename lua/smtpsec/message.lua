@@ -5,7 +5,6 @@
 -- extensions. It knows nothing of connections.
 
 local composed = require "smtpsec.mime.composed"
-local envelope = require "smtpsec.mime.envelope"
 local fields = require "smtpsec.mime.fields"
 local stream = require "smtpsec.mime.stream"
 local text = require "smtpsec.mime.text"
@@ -42,19 +41,13 @@ function message.new(given, level)
   end
   local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
   if not made then return nil, err end
-  return setmetatable({ id = made.id, made = made }, Draft)
-end
-
--- The field that keeps the message from servers without SMTPUTF8, or nil.
-local function international(made)
-  local box = envelope.internationalized(made.envelope)
-  return made.international or (box and box.field)
+  return setmetatable(made, Draft)
 end
 
 --- Who sends and who receives.
----@return table { from = "local@domain" or "", to = list of addresses, each once }
+---@return table { from = "local@domain" or "", to = list of addresses, each once }; the same table every time
 function Draft:envelope()
-  return envelope.plain(self.made.envelope)
+  return self.parties
 end
 
 --- Writes the message for a server.
@@ -63,39 +56,43 @@ end
 ---@return table|nil err kind "message": it cannot be sent to this server
 function Draft:render(offered)
   offered = offered or {}
-  local field = international(self.made)
+  local field = self.international
   if field and not offered.SMTPUTF8 then
     return text.refuse(field, "is not ASCII, and the server does not offer SMTPUTF8",
       "use an ASCII address, or a server that offers SMTPUTF8 (RFC 6531)")
   end
-  local rendered, err = self.made:render(offered)
-  if not rendered then return nil, err end
-  local utf8_header = self.made.international ~= nil
+  local segments, eight_bit = self:write(offered)
+  if not segments then return nil, eight_bit end
   return setmetatable({
-    id = self.id, draft = self, segments = rendered.segments,
+    id = self.id, parties = self.parties, segments = segments, octets = nil,
     extensions = {
-      ["8BITMIME"] = rendered.eight_bit or (utf8_header and offered["8BITMIME"] == true),
+      ["8BITMIME"] = eight_bit or (self.utf8_header and offered["8BITMIME"] == true),
       SMTPUTF8 = field ~= nil,
     },
   }, Message)
 end
 
 --- Who sends and who receives.
----@return table { from = "local@domain" or "", to = list of addresses, each once }
+---@return table { from = "local@domain" or "", to = list of addresses, each once }; the same table every time
 function Message:envelope()
-  return self.draft:envelope()
+  return self.parties
 end
 
 --- The extensions that this message uses, each of which has to be declared with MAIL (RFC 6152, RFC 6531).
----@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean }
+---@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean }; the same table every time
 function Message:needs()
-  return { ["8BITMIME"] = self.extensions["8BITMIME"], SMTPUTF8 = self.extensions.SMTPUTF8 }
+  return self.extensions
 end
 
 --- Octets of the whole message as chunks() gives it.
 ---@return integer|nil nil where a reader's length is unknown
 function Message:size()
-  return stream.size(self.segments)
+  local octets = self.octets
+  if octets == nil then
+    octets = stream.size(self.segments) or false
+    self.octets = octets
+  end
+  return octets or nil
 end
 
 --- The message, piece by piece: CRLF line ends, the last included, and no dot-stuffing. It can be walked again and
@@ -104,11 +101,6 @@ end
 --- part cannot be read any more or is not what it was
 function Message:chunks()
   return stream.chunks(self.segments)
-end
-
-function Message:whole()
-  local n = self:size()
-  return n and n <= 65536 and self:tostring() or nil
 end
 
 --- The message as one string.
@@ -122,6 +114,16 @@ function Message:tostring()
     if not chunk then return table.concat(pieces) end
     pieces[#pieces + 1] = chunk
   end
+end
+
+--- The whole message, where it is at most 64 KiB long: what chunks() gives, in one piece. Nil too where a part cannot
+-- be read: chunks() says why.
+---@return string|nil
+function Message:whole()
+  local first, second = self.segments[1], self.segments[2]
+  if not second and type(first) == "string" and #first <= stream.WHOLE then return first end
+  local octets = self:size()
+  return octets and octets <= stream.WHOLE and self:tostring() or nil
 end
 
 return message

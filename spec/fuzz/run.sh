@@ -11,7 +11,7 @@ mkdir -p "$build"
 # ---- building: the engine once, then each target ----
 
 flags="-std=c11 -D_GNU_SOURCE -Icsrc -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
-engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/conn.c)
+engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/conn.c)
 rm -rf "$build/obj" && mkdir -p "$build/obj"
 for source in $engine; do
   object=$build/obj/$(echo "$source" | tr / _).o
@@ -125,7 +125,8 @@ printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 b
 printf '\r\n.\r\n..a\r\nb\rc\nd\r\n.e' | seed data lines
 i=0
 for text in '\000a.b+c@mail.test' '\000"a b\\"c"@[IPv6:2001:db8::1]' '\001[192.0.2.1]' '\002QUFBQQ==' \
-  '\003\033[2J\342\200\256x' '\004\303\274\360\237\230\200'; do
+  '\003\033[2J\342\200\256x' '\004\303\274\360\237\230\200' '\005"J, D" <"a>"@b>, x@[IPv6:::1], N (c)' \
+  '\006From x\r\ny \rz\303\274\n=' '\007say  "hi" \303\274 =?utf-8?Q?x?= \\ ' '\010'; do
   # shellcheck disable=SC2059
   printf "$text" | seed text "$i"
   i=$((i + 1))

@@ -1,8 +1,13 @@
-/* text: the small parsers on any bytes: mailboxes and domains, base64, UTF-8, and what makes a peer's words printable.
- * The first byte chooses. */
+/* text: the small parsers and writers on any bytes: mailboxes and domains, base64, UTF-8, what makes a peer's words
+ * printable, lists of addresses, texts, header fields and the kernels of base64. The first byte chooses. */
 #include "base/base64.h"
 #include "base/printable.h"
 #include "base/utf8.h"
+#include "mime/address.h"
+#include "mime/base64_lines.h"
+#include "mime/codec.h"
+#include "mime/header.h"
+#include "mime/text.h"
 #include "smtp/mailbox.h"
 
 #include <stdlib.h>
@@ -88,11 +93,104 @@ static void utf8(const uint8_t *p, size_t n)
   REQUIRE(i == valid && (valid == n || ss_utf8_decode(p + valid, n - valid, &code) == 0));
 }
 
+/* Every mailbox of a list: each is inside the string, and reading always goes on. */
+static void addresses(const uint8_t *p, size_t n)
+{
+  const char *s = (const char *)p;
+  for (size_t at = 0; at <= n;) {
+    ss_address a;
+    ss_buf name;
+    ss_buf_init(&name, 2 * n + 8);
+    REQUIRE(ss_address_read(&a, s, n, at, &name) == SS_OK);
+    REQUIRE(a.start >= at && a.start <= a.stop && a.stop <= n);
+    REQUIRE(ss_buf_len(&name) <= 2 * n); /* words that touch are joined by a blank */
+    ss_buf_free(&name);
+    if (a.fault) {
+      REQUIRE((a.fault == SS_ADDRESS_ITEM) == (a.why != NULL));
+      return;
+    }
+    REQUIRE(a.spec >= a.start && a.spec_n <= a.stop - a.spec && a.stop <= a.next);
+    REQUIRE(a.next == n || s[a.next] == ',');
+    at = a.next + 1;
+  }
+}
+
+/* The canonical form is the codec's, byte by byte, and the scanner sees the same whatever the pieces. */
+static void text(const uint8_t *p, size_t n)
+{
+  ss_scan whole, pieces = {0};
+  ss_buf canonical, expected;
+  uint64_t state[SS_CODEC_STATE / sizeof(uint64_t)] = {0};
+  ss_buf_init(&canonical, 2 * n + 8);
+  ss_buf_init(&expected, 2 * n + 8);
+  ss_status status = ss_text_canonical(p, n, &canonical, &whole);
+  REQUIRE(status == (memchr(p, 0, n) || ss_utf8_valid(p, n) != n ? SS_E_ARGUMENT : SS_OK));
+  for (size_t i = 0; i < n; i++)
+    ss_scan_update(&pieces, p + i, 1);
+  REQUIRE(whole.size == n && whole.canonical == pieces.canonical && whole.longest == pieces.longest);
+  REQUIRE(whole.escapes == pieces.escapes && whole.eight_bit == pieces.eight_bit && whole.nul == pieces.nul);
+  REQUIRE(whole.open == pieces.open && ss_scan_fragile(&whole) == ss_scan_fragile(&pieces));
+  for (size_t i = 0; status == SS_OK && i < n; i++)
+    REQUIRE(ss_codec_crlf.update(state, p + i, 1, &expected) == SS_OK);
+  if (status == SS_OK) {
+    REQUIRE(ss_buf_len(&expected) == whole.canonical);
+    const uint8_t *got = whole.canonical == n ? p : ss_buf_data(&canonical);
+    REQUIRE(n == 0 || memcmp(got, ss_buf_data(&expected), whole.canonical) == 0);
+  }
+  ss_buf_free(&canonical);
+  ss_buf_free(&expected);
+}
+
+/* What is text comes out as lines that are short where they can be, are never ended by anything but CRLF, and where
+ * another line follows, it begins with a blank. */
+static void header(const uint8_t *p, size_t n)
+{
+  size_t at, half = n / 2;
+  ss_header h;
+  ss_buf field;
+  const char *s = (const char *)p;
+  bool sound = ss_text_find_fault(p, n, &at) == SS_TEXT_SOUND;
+  REQUIRE(sound || at < n);
+  ss_buf_init(&field, 64 * n + 4096);
+  ss_header_begin(&h, &field, "X", 1);
+  ss_header_text(&h, s, n);
+  ss_header_mailbox(&h, s, half, "a@b", 3, true);
+  ss_header_token(&h, "t", 1);
+  ss_header_parameter(&h, "name", 4, s, n);
+  ss_header_parameter(&h, "name", 4, s + half, n - half);
+  REQUIRE(ss_header_end(&h) == SS_OK);
+  const uint8_t *line = ss_buf_data(&field), *end = line + ss_buf_len(&field);
+  while (sound && line < end) {
+    const uint8_t *lf = memchr(line, '\n', (size_t)(end - line));
+    REQUIRE(lf && lf > line && lf[-1] == '\r' && lf - line <= 998);
+    REQUIRE(!memchr(line, '\r', (size_t)(lf - 1 - line)));
+    line = lf + 1;
+    REQUIRE(line == end || *line == ' ');
+  }
+  ss_buf_free(&field);
+}
+
+/* Every kernel makes the same lines. */
+static void lines(const uint8_t *p, size_t n)
+{
+  ss_base64_lines *avx2 = ss_base64_lines_avx2();
+  size_t size = n / SS_BASE64_LINE_TAKES * SS_BASE64_LINE_WRITES;
+  uint8_t *one = malloc(size + 1), *other = malloc(size + 1);
+  if (one && other && avx2) {
+    size_t all = ss_base64_lines_portable(one, p, n), some = avx2(other, p, n);
+    REQUIRE(all == n / SS_BASE64_LINE_TAKES && some <= all && all - some <= 1);
+    REQUIRE(memcmp(one, other, some * SS_BASE64_LINE_WRITES) == 0);
+  }
+  free(one);
+  free(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-  static void (*const parsers[])(const uint8_t *, size_t) = {mailbox, domain, base64, printable, utf8};
+  static void (*const parsers[])(const uint8_t *, size_t) = {mailbox,   domain, base64, printable, utf8,
+                                                             addresses, text,   header, lines};
   if (n == 0) return 0;
   /* On the heap, so that a byte read too far is noticed. */
   uint8_t *copy = malloc(n > 1 ? n - 1 : 1);

@@ -189,6 +189,59 @@ describe("an encoder", function()
   end)
 end)
 
+describe("the base64 encoder's lines", function()
+  -- Single bytes never make a whole line, so they are encoded without the kernels that make whole lines.
+  local function bytewise(input)
+    return encode("base64", (table.unpack or unpack)(bytes_of(input)))
+  end
+
+  it("are the same from every kernel, at every length", function()
+    local input = (every_byte() .. every_byte():reverse()):rep(2)
+    for length = 0, 700 do
+      local part = input:sub(1, length)
+      assert.equal(bytewise(part), encode("base64", part), length)
+    end
+  end)
+
+  it("are the same from every kernel, wherever they begin", function()
+    local input = every_byte():rep(2)
+    local whole = bytewise(input)
+    for first = 0, 180 do assert.equal(whole, encode("base64", input:sub(1, first), input:sub(first + 1))) end
+    for first = 1, 256 do assert.equal(bytewise(input:sub(first)), encode("base64", input:sub(first))) end
+  end)
+
+  it("hold every value of every byte of a group, in every place", function()
+    local all = {}
+    for value = 0, 255 do
+      for place = 0, 2 do all[#all + 1] = ("\0"):rep(place) .. string.char(value) .. ("\255"):rep(2 - place) end
+    end
+    local input = table.concat(all)
+    for shift = 0, 56 do
+      assert.equal(bytewise(("x"):rep(shift) .. input), encode("base64", ("x"):rep(shift) .. input))
+    end
+  end)
+end)
+
+describe("core.encode", function()
+  it("gives at once what an encoder gives in pieces", function()
+    for seed = 1, 60 do
+      local input = random_input(seed, without_nul())
+      for _, name in ipairs { "base64", "quoted-printable", "crlf" } do
+        assert.equal(encode(name, input), core.encode(name, input))
+      end
+    end
+    assert.equal("", core.encode("base64", ""))
+  end)
+
+  it("refuses what the encoder refuses, and begins anew after that", function()
+    assert.same({ nil, "contains a NUL" }, { core.encode("crlf", "a\0b") })
+    assert.equal("a\r\n", core.encode("crlf", "a\n"))
+    assert.error_matches(function() core.encode("base65", "x") end, "no encoder has this name")
+    assert.error_matches(function() core.encode("base64", ("x"):rep(1048577)) end, "1 MiB")
+    assert.equal(2097152, #core.encode("crlf", ("\n"):rep(1048576)))
+  end)
+end)
+
 describe("core.base64", function()
   it("is one line of RFC 4648", function()
     assert.equal("", core.base64(""))

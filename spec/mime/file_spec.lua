@@ -18,6 +18,43 @@ describe("core.file", function()
     file:close()
   end)
 
+  it("says how much it read", function()
+    local file = assert(core.file(path))
+    assert.same({ "0123", 4 }, { file:read(4) })
+    assert.same({ "456789", 6 }, { file:read(100) })
+    assert.same({ "", 0 }, { file:read(100) })
+    file:close()
+  end)
+
+  it("reads through an encoder, whatever the pieces", function()
+    local content = {}
+    for i = 0, 999 do content[i + 1] = string.char(i * 7 % 256) end
+    content = table.concat(content)
+    process.write(path, content)
+    for _, count in ipairs { 1, 2, 3, 56, 57, 58, 61, 500, 1000, 4096 } do
+      local file, encoder, pieces = assert(core.file(path)), core.encoder("base64"), {}
+      repeat
+        local piece, octets = file:read(count, encoder)
+        pieces[#pieces + 1] = piece
+        assert.is_true(octets <= count)
+      until octets == 0
+      pieces[#pieces + 1] = encoder:finish()
+      assert.equal(core.encode("base64", content), table.concat(pieces))
+      file:close()
+    end
+  end)
+
+  it("tells what an encoder does not take, and takes only encoders that are not finished", function()
+    process.write(path, "a\0b")
+    local file, encoder = assert(core.file(path)), core.encoder("crlf")
+    assert.same({ nil, "contains a NUL" }, { file:read(10, encoder) })
+    encoder:close()
+    assert.error_matches(function() file:read(1, encoder) end, "the encoder is finished")
+    assert.error_matches(function() file:read(1, file) end, "smtpsec.encoder")
+    file:close()
+    assert.same({ nil, "the file is closed" }, { file:read(1, core.encoder("base64")) })
+  end)
+
   it("has an identity that changes with the file", function()
     local file = assert(core.file(path))
     local identity = file:identity()

@@ -133,3 +133,43 @@ describe("a list of addresses", function()
     assert.equal("user2000@example.com", read.addresses.To[2000].address)
   end)
 end)
+
+describe("core.header", function()
+  local core = require "smtpsec.core"
+
+  it("takes the steps that it knows, with all their strings", function()
+    assert.equal("X: a\r\n", core.header("X", { "token", "a" }))
+    assert.equal("X: a; b=c\r\n", core.header("X", { "token", "a", "parameter", "b", "c" }))
+    assert.equal("X:\r\n", core.header("X", {}))
+    assert.error_matches(function() core.header("X", { "tokens", "a" }) end, "no step .* is called tokens")
+    assert.error_matches(function() core.header("X", { "token" }) end, "a string expected at step 2")
+    assert.error_matches(function() core.header("X", { "parameter", "a" }) end, "a string expected at step 3")
+    assert.error_matches(function() core.header("X", { "token", 1 }) end, "a string expected at step 2")
+    assert.error_matches(function() core.header_mailboxes("To", { { name = "x" } }) end, "without its address")
+    assert.equal("X: a\r\n", core.header("X", { "token", "a" })) -- nothing is left of those that failed
+  end)
+
+  it("lists mailboxes", function()
+    assert.equal("To: a@b, =?UTF-8?B?5pel?= <c@d>, E <e@f>\r\n", header.mailboxes("To",
+      { { address = "a@b" }, { name = "日", address = "c@d" }, { name = "E", address = "e@f" } }))
+  end)
+end)
+
+describe("core.address", function()
+  local core = require "smtpsec.core"
+
+  it("reads behind a position inside the string", function()
+    assert.same({ 4, "a@b", nil, "a", "b", false }, { core.address("a@b", 0) })
+    assert.same({ 12, "c@d", "N", "c", "d", false }, { core.address("a@b,N <c@d>", 4) })
+    assert.same({ nil, "empty", 4, 3 }, { core.address("a@b", 3) })
+    for _, at in ipairs { -1, 4, 0.5 } do
+      assert.error_matches(function() core.address("a@b", at) end, "whole number")
+    end
+  end)
+
+  it("tells where the fault is and what it is about", function()
+    assert.same({ nil, "item", 1, 11, "comments in parentheses are not taken" }, { core.address("(a) b@c.def", 0) })
+    assert.same({ nil, "comma", 1, 3 }, { core.address("Doe, J <j@x>", 0) })
+    assert.same({ nil, "mailbox", 4, 5, "has an empty domain" }, { core.address("N <a@>", 0) })
+  end)
+end)

@@ -39,6 +39,29 @@ describe("the scanner", function()
     end
   end)
 
+  it("sees the same whatever stands beside what it sees, and wherever", function()
+    local units = { "=", "\127", "\31", "\0", "é", "\255", "\t", " ", "\n", "\r", "\r\n", "From ", "F", "xFrom ", "~",
+      "!", "@", "a" }
+    for _, first in ipairs(units) do
+      for _, second in ipairs(units) do
+        for lead = 0, 9 do
+          local text = ("y"):rep(lead) .. first .. second .. ("z"):rep(9) .. "\n" .. first .. ("é"):rep(lead) .. second
+          local scanner = core.scanner() -- byte by byte, no two are seen together
+          for i = 1, #text do scanner:update(text:sub(i, i)) end
+          assert.same(scanner:facts(), facts(text), text)
+        end
+      end
+    end
+  end)
+
+  it("names the encoding for each kind of server", function()
+    local function encodings(s) return { core.scanner():update(s):encodings() } end
+    assert.same({ "7bit", "7bit" }, encodings("plain\n"))
+    assert.same({ "quoted-printable", "8bit" }, encodings("mostly plain, one é\n"))
+    assert.same({ "base64", "8bit" }, encodings("日本語\n"))
+    assert.same({ "quoted-printable", "quoted-printable" }, encodings("-- \n"))
+  end)
+
   it("sees the same at every split", function()
     local text = "From me\r\n \r\nab=\r\n\rcde\n\nFrom\r\né\0 \tFrom y \rz"
     local whole = facts(text)

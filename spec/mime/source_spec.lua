@@ -1,3 +1,4 @@
+local core = require "smtpsec.core"
 local process = require "spec.support.process"
 local source = require "smtpsec.mime.source"
 
@@ -136,6 +137,59 @@ describe("a reader as a source", function()
 end)
 
 describe("encoding what is read", function()
+  local path
+
+  before_each(function() path = process.write(os.tmpname(), ("0123456789"):rep(10001)) end)
+  after_each(function() os.remove(path) end)
+
+  local function drain_encoded(from)
+    local read, pieces = source.encoded(from, "base64", "x"), {}
+    while true do
+      local piece, err = read()
+      if err then return nil, err end
+      if not piece then return table.concat(pieces) end
+      pieces[#pieces + 1] = piece
+    end
+  end
+
+  it("is the same for strings, files and readers", function()
+    for _, size in ipairs { 0, 1, 57, source.PIECE - 1, source.PIECE, source.PIECE + 1, 100010 } do
+      local content = ("0123456789"):rep(10001):sub(1, size)
+      process.write(path, content)
+      local sent = { content }
+      local from = source.reader(function() return table.remove(sent) end, "x")
+      local want = drain_encoded(source.text(content))
+      assert.equal(core.encode("base64", content), want)
+      assert.equal(want, drain_encoded(assert(source.file(path, "x"))))
+      assert.equal(want, drain_encoded(from))
+    end
+  end)
+
+  it("gives a large file in pieces of just under 64 KiB", function()
+    local read = source.encoded(assert(source.file(path, "x")), "base64", "x")
+    local first = read()
+    assert.is_true(#first > 60000 and #first <= 65536)
+  end)
+
+  it("fails where the file changes before or while it is read, and does not go on", function()
+    for _, change in ipairs { "printf x >> ", "truncate -s 60000 ", "truncate -s 0 ", "sleep 0.02; touch " } do
+      process.write(path, ("0123456789"):rep(10000))
+      local from = assert(source.file(path, "x"))
+      local read = source.encoded(from, "base64", "x")
+      assert.is_truthy(read())
+      process.run(change .. path)
+      local piece, err
+      repeat piece, err = read() until not piece
+      assert.is_truthy(tostring(err):find("changed while", 1, true), change)
+      piece, err = read()
+      assert.is_nil(piece)
+      assert.is_truthy(err)
+      piece, err = source.encoded(from, "base64", "x")()
+      assert.is_nil(piece)
+      assert.is_truthy(tostring(err):find("changed while", 1, true), change)
+    end
+  end)
+
   it("passes on the errors of both sides", function()
     local read = source.through(source.text("a\0b").open(), "crlf", "raw")
     local piece, err = read()

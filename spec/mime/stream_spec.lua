@@ -41,6 +41,12 @@ describe("a stream", function()
     assert.equal("head" .. table.concat(large) .. "tail", table.concat(pieces))
   end)
 
+  it("passes on what is large alone", function()
+    local large = ("x"):rep(20000)
+    assert.same({ "ab", large, large, "c", large, "d" },
+      drain { "a", segment { "b", large, large, "c" }, large, "d" })
+  end)
+
   it("can be walked again", function()
     local segments = { "a", segment { "b" }, "c" }
     assert.same(drain(segments), drain(segments))

@@ -95,10 +95,11 @@ function attachment.part(entry, field)
   content, err = find_body(media_type, from, entry, field)
   if not content then return nil, err end
   local inline = entry.inline or (entry.inline == nil and entry.cid ~= nil)
-  return part.leaf {
-    type = media_type, parameters = parameters, body = content, filename = name, cid = entry.cid,
+  local shape = part.shape {
+    type = media_type, parameters = parameters, filename = name, cid = entry.cid,
     disposition = inline and "inline" or "attachment",
   }
+  return part.leaf(shape, content)
 end
 
 return attachment

@@ -17,12 +17,16 @@ local text = require "smtpsec.mime.text"
 
 local compose = {}
 
-local function text_part(subtype, content, field, parameters)
-  local sound, err = text.verdict(field, text.body_fault(content))
-  if not sound then return nil, err end
-  local all = { { "charset", "UTF-8" } }
-  for _, parameter in ipairs(parameters or {}) do all[#all + 1] = parameter end
-  return part.leaf { type = "text/" .. subtype, parameters = all, body = body.text(content, field) }
+local function text_shape(subtype, method)
+  return part.shape { type = "text/" .. subtype, parameters = { { "charset", "UTF-8" }, method } }
+end
+
+local PLAIN, HTML = text_shape("plain"), text_shape("html")
+
+local function text_part(shape, content, field)
+  local made, err = body.text(content, field)
+  if not made then return nil, err end
+  return part.leaf(shape, made)
 end
 
 -- RFC 6047 section 2.4: the method of the part is the method of the object in it.
@@ -41,71 +45,72 @@ local function calendar_part(calendar)
     return text.refuse("calendar.method", "%s is not the METHOD of the content, which is %s",
       "make them the same (RFC 6047)", method, inside or "missing")
   end
-  return text_part("calendar", content, "calendar.content", { method and { "method", method } })
+  return text_part(text_shape("calendar", method and { "method", method }), content, "calendar.content")
 end
 
 -- The attachments as parts: those that html refers to, and the others.
 local function attachments(given, has_html)
   local related, mixed, seen = {}, {}, {}
-  for i, entry in ipairs(given or {}) do
+  for i, entry in ipairs(given) do
     local field = string.format("attachments[%d]", i)
     local node, err = attachment.part(entry, field)
     if not node then return nil, err end
-    if node.cid and seen[node.cid] then
+    local cid = node.shape.cid
+    if cid and seen[cid] then
       return text.refuse(field .. ".cid", "%s is the cid of two attachments", "give each its own",
-        printable.value(node.cid))
+        printable.value(cid))
     end
-    if node.cid then seen[node.cid] = true end
-    local list = has_html and node.cid and node.disposition == "inline" and related or mixed
+    if cid then seen[cid] = true end
+    local list = has_html and cid and node.shape.disposition == "inline" and related or mixed
     list[#list + 1] = node
   end
   return related, mixed
 end
 
--- The only one, or all of them in a multipart.
-local function joined(subtype, nodes, parameters)
-  return #nodes == 1 and nodes[1] or part.multipart(subtype, nodes, parameters)
+local MIXED = part.shape { type = "multipart/mixed" }
+local ALTERNATIVE = part.shape { type = "multipart/alternative" }
+-- RFC 2387 section 3.1: the type of the part to begin with.
+local RELATED = part.shape { type = "multipart/related", parameters = { { "type", "text/html" } } }
+
+-- The only form, or all of them in a multipart.
+local function alternative(forms)
+  return #forms == 1 and forms[1] or part.multipart(ALTERNATIVE, forms)
 end
 
 local function html_part(content, related)
-  local html, err = text_part("html", content, "html")
-  if not html then return nil, err end
-  local nodes = { html }
-  for _, node in ipairs(related) do nodes[#nodes + 1] = node end
-  -- RFC 2387 section 3.1: the type of the part to begin with.
-  return joined("related", nodes, { { "type", "text/html" } })
+  local html, err = text_part(HTML, content, "html")
+  if not html or not related[1] then return html, err end
+  table.insert(related, 1, html)
+  return part.multipart(RELATED, related)
 end
 
 -- The forms in which the text is given, the plainest first (RFC 2046 section 5.1.4).
 local function text_forms(given, related, text_wanted)
-  local makers = {
-    { wanted = text_wanted, make = function() return text_part("plain", given.text or "", "text") end },
-    { wanted = given.html, make = function() return html_part(given.html, related) end },
-    { wanted = given.calendar, make = function() return calendar_part(given.calendar) end },
-  }
-  local forms = {}
-  for _, form in ipairs(makers) do
-    local node, err
-    if form.wanted then node, err = form.make() end
-    if err then return nil, err end
-    forms[#forms + 1] = node
-  end
-  return forms
+  local plain, html, calendar, err
+  if text_wanted then plain, err = text_part(PLAIN, given.text or "", "text") end
+  if not err and given.html then html, err = html_part(given.html, related) end
+  if not err and given.calendar then calendar, err = calendar_part(given.calendar) end
+  if err then return nil, err end
+  local second, third = html or calendar, html and calendar
+  return plain and { plain, second, third } or { second, third }
 end
+
+local NONE = {}
 
 --- Makes the tree of a message table.
 ---@param given table its Lua types were checked before
 ---@return table|nil node
 ---@return table|nil err
 function compose.tree(given)
-  local related, mixed = attachments(given.attachments, given.html ~= nil)
+  local related, mixed = NONE, NONE
+  if given.attachments then related, mixed = attachments(given.attachments, given.html ~= nil) end
   if not related then return nil, mixed end
   local empty = not given.html and not given.calendar and #mixed == 0
   local forms, err = text_forms(given, related, given.text or empty)
   if not forms then return nil, err end
-  if #mixed == 0 then return joined("alternative", forms) end
-  if #forms > 0 then table.insert(mixed, 1, joined("alternative", forms)) end
-  return part.multipart("mixed", mixed)
+  if #mixed == 0 then return alternative(forms) end
+  if #forms > 0 then table.insert(mixed, 1, alternative(forms)) end
+  return part.multipart(MIXED, mixed)
 end
 
 return compose

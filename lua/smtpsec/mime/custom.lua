@@ -61,7 +61,7 @@ local function write(name, value, at)
   sound, err = text.verdict(at, text.fault(value))
   if not sound then return nil, err end
   if VERBATIM[key] then return verbatim(name, value, at) end
-  return header.field(name):text(value):close()
+  return header.text(name, value)
 end
 
 -- Pairs in the order given, or by name where a map has none. Each with the way to name it in an error.

@@ -15,17 +15,25 @@ local function offset(here, utc)
   return (days * 24 + here.hour - utc.hour) * 60 + here.min - utc.min
 end
 
---- The date and time of a moment.
----@param seconds number since 1970, 0 to date.LAST; a fraction is dropped
----@return string "Sat, 22 Nov 2025 02:00:00 +0900"
-function date.format(seconds)
-  local moment = math.floor(seconds)
+local function written(moment)
   local here, utc = os.date("*t", moment), os.date("!*t", moment)
   local minutes = offset(here, utc)
   local ahead = math.abs(minutes)
   return string.format("%s, %d %s %04d %02d:%02d:%02d %s%02d%02d",
     DAYS[here.wday], here.day, MONTHS[here.month], here.year, here.hour, here.min, here.sec,
     minutes < 0 and "-" or "+", math.floor(ahead / 60), ahead % 60)
+end
+
+-- The second that was asked for last: many messages are made in one.
+local last, last_written
+
+--- The date and time of a moment.
+---@param seconds number since 1970, 0 to date.LAST; a fraction is dropped
+---@return string "Sat, 22 Nov 2025 02:00:00 +0900"
+function date.format(seconds)
+  local moment = math.floor(seconds)
+  if moment ~= last then last, last_written = moment, written(moment) end
+  return last_written
 end
 
 return date

@@ -6,14 +6,16 @@ local text = require "smtpsec.mime.text"
 
 local envelope = {}
 
--- Each mailbox once, in the order of its first mention: a recipient named twice gets one mail.
+-- The address of each mailbox once, in the order of its first mention: a recipient named twice gets one mail.
 local function once(boxes)
-  local seen, kept = {}, {}
-  for _, box in ipairs(boxes) do
-    local key = address.key(box)
+  local kept = { boxes[1].address }
+  if not boxes[2] then return kept end
+  local seen, count = { [address.key(boxes[1])] = true }, 1
+  for i = 2, #boxes do
+    local key = address.key(boxes[i])
     if not seen[key] then
-      seen[key] = true
-      kept[#kept + 1] = box
+      seen[key], count = true, count + 1
+      kept[count] = boxes[i].address
     end
   end
   return kept
@@ -30,42 +32,34 @@ local function sender(given, header)
   return boxes[1]
 end
 
+--- The first of some mailboxes that only an internationalized transport (RFC 6531) can carry, or nil.
+---@param boxes table list
+---@return table|nil mailbox
+function envelope.international(boxes)
+  for i = 1, #boxes do
+    if boxes[i].internationalized then return boxes[i] end
+  end
+end
+
 --- The envelope of a message.
 ---@param given table|nil the envelope field
 ---@param from table|nil mailbox that stands for the sender in the header
 ---@param recipients table mailboxes of the header
----@return table|nil envelope { from = mailbox, to = mailboxes }; the null sender's address is ""
+---@return table|nil envelope { from = address, "" for the null sender, to = list of addresses, each once }
 ---@return table|nil err
+---@return table|nil mailbox the first that only an internationalized transport can carry
 function envelope.new(given, from, recipients)
-  given = given or {}
-  local origin, err = sender(given.from, from)
-  if not origin then return nil, err end
-  local to = recipients
-  if given.to ~= nil then
-    to, err = address.parse(given.to, "envelope.to")
+  local origin, to = from, recipients
+  if given then
+    local err
+    origin, err = sender(given.from, from)
+    if not origin then return nil, err end
+    if given.to ~= nil then to, err = address.parse(given.to, "envelope.to") end
     if not to then return nil, err end
   end
   if #to == 0 then return text.refuse("to", "the recipient list is empty", "give to, cc, bcc or envelope.to") end
-  return { from = origin, to = once(to) }
-end
-
---- The first mailbox of an envelope that only an internationalized transport (RFC 6531) can carry, or nil.
----@param self table envelope
----@return table|nil mailbox
-function envelope.internationalized(self)
-  if self.from.internationalized then return self.from end
-  for _, box in ipairs(self.to) do
-    if box.internationalized then return box end
-  end
-end
-
---- The envelope as plain strings.
----@param self table envelope
----@return table { from = string, to = list of strings }
-function envelope.plain(self)
-  local to = {}
-  for i, box in ipairs(self.to) do to[i] = box.address end
-  return { from = self.from.address, to = to }
+  local international = origin.internationalized and origin or envelope.international(to)
+  return { from = origin.address, to = once(to) }, nil, international
 end
 
 return envelope

@@ -2,6 +2,7 @@
 -- who use them; here is only what no caller can mean.
 
 local address = require "smtpsec.address"
+local core = require "smtpsec.core"
 local schema = require "smtpsec.schema"
 
 local either, list, record = schema.either, schema.list, schema.record
@@ -41,8 +42,13 @@ local attachment = record("attachment", {
   type = schema.string, cid = schema.string, inline = schema.boolean,
 })
 
---- Checks a message table: check(table, level), see schema.record.
-fields.check = record("smtpsec.message", {
+-- The keys whose value may be a string: a table of nothing else, which most are, needs no closer look.
+local STRINGS = {
+  from = true, sender = true, to = true, cc = true, bcc = true, reply_to = true, subject = true, text = true,
+  html = true, message_id = true, raw = true,
+}
+
+local whole = record("smtpsec.message", {
   from = addresses, sender = addresses, to = addresses, cc = addresses, bcc = addresses, reply_to = addresses,
   subject = schema.string, text = schema.string, html = schema.string,
   calendar = record("calendar", { method = schema.string, content = schema.string }),
@@ -54,5 +60,15 @@ fields.check = record("smtpsec.message", {
   envelope = record("envelope", { from = addresses, to = addresses }),
   raw = either(schema.string, record("raw", { path = schema.string, reader = schema.callable })),
 })
+
+--- Checks a message table.
+---@param given table
+---@param level? integer see schema.record; 2 by default, the caller of the function that calls this
+---@return table given, or an error is raised
+function fields.check(given, level)
+  -- No tail call: levels are counted.
+  if type(given) ~= "table" or not core.all_strings(given, STRINGS) then whole(given, (level or 2) + 1) end
+  return given
+end
 
 return fields

@@ -241,12 +241,12 @@ local function passing_body(rest, next_chunk)
 end
 
 -- A draft's method. Of a body that was not looked at, anything must be expected.
-local function render(draft, offered)
+local function write(draft, offered)
   local content, possible = draft.content, offered["8BITMIME"] == true
   if content.eight_bit and not possible then return eight_bit_refused() end
   local eight_bit = content.eight_bit
   if eight_bit == nil then eight_bit = possible end
-  return { segments = { draft.head .. "\r\n", content.segment(possible) }, eight_bit = eight_bit }
+  return { draft.head .. "\r\n", content.segment(possible) }, eight_bit
 end
 
 --- Makes a draft of a message table that has `raw`.
@@ -261,11 +261,12 @@ function raw.new(given)
   if not section then return nil, rest end
   local fields, bad_field = read_fields(section)
   if not fields then return nil, bad_field end
-  local draft = { render = render }
+  local draft = { write = write }
   draft.head, err = find_head(fields)
   if not draft.head then return nil, err end
-  draft.envelope, err = find_envelope(fields, given.envelope)
-  if not draft.envelope then return nil, err end
+  local box
+  draft.parties, err, box = find_envelope(fields, given.envelope)
+  if not draft.parties then return nil, err end
   if from.size then
     draft.content, err = known_body(from, rest, next_chunk, #section + 2)
   else
@@ -274,7 +275,8 @@ function raw.new(given)
   if not draft.content then return nil, err end
   local id = (values(fields, "message-id")[1] or ""):match("^ *(.-) *$")
   draft.id = message_id.valid(id) and id or nil
-  draft.international = draft.head:find("[\128-\255]") and "raw" or nil
+  draft.utf8_header = draft.head:find("[\128-\255]") ~= nil
+  draft.international = draft.utf8_header and "raw" or (box and box.field)
   return draft
 end
 

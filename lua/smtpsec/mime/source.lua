@@ -2,7 +2,8 @@
 --
 -- A source is { size = octets or nil, open = function }: open() returns a function that returns one piece after the
 -- other, nil at the end, or nil and the error. Opening again begins again, except for a reader's, which can be read
--- only once. Pieces are small: a source never holds more than one of them besides what the caller gave.
+-- only once. Pieces are small: a source never holds more than one of them besides what the caller gave. A string's
+-- source has it as `string`; a source that can encode what it reads has encoded(encoding), which is then as open().
 
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
@@ -10,8 +11,8 @@ local text = require "smtpsec.mime.text"
 
 local source = {}
 
---- Octets in a piece: whole lines of base64 (57 octets each), some tens of kilobytes.
-source.PIECE = 57 * 560
+--- Octets in a piece: whole lines of base64 (57 octets each, 78 once encoded), which become just under 64 KiB.
+source.PIECE = 57 * 840
 
 --- A string.
 ---@param s string
@@ -19,6 +20,7 @@ source.PIECE = 57 * 560
 function source.text(s)
   return {
     size = #s,
+    string = s,
     open = function()
       local at = 1
       return function()
@@ -30,37 +32,58 @@ function source.text(s)
   }
 end
 
-local function changed(field, path)
-  return text.refuse(field, "the file %s changed while the message was made or sent",
-    "send it when nobody writes to it any more, or copy it first", printable.value(path))
+local function changed(measured)
+  return text.refuse(measured.field, "the file %s changed while the message was made or sent",
+    "send it when nobody writes to it any more, or copy it first", printable.value(measured.path))
 end
 
--- Reads exactly what was measured: a file that ends early, goes on, or was touched is an error.
-local function read_file(file, field, path, identity)
-  return function()
-    local piece, why = file:read(source.PIECE)
-    if not piece then
-      file:close()
-      return text.refuse(field, "cannot read %s: %s", nil, printable.value(path), why)
-    end
-    if piece ~= "" then return piece end
-    local same = file:identity() == identity
+local function unreadable(measured, why)
+  return text.refuse(measured.field, "cannot read %s: %s", nil, printable.value(measured.path), why)
+end
+
+-- Reads exactly what was measured, through the encoder where there is one: a file that ends early, goes on, or was
+-- touched is an error. No more than its size ever goes out, and no less without an error.
+local function read_file(file, measured, encoder)
+  local left, done = measured.size, false
+  local function close()
     file:close()
-    if not same then return changed(field, path) end
-    return nil
+    if encoder then encoder:close() end
+    encoder = nil
+  end
+  local function finish()
+    local same, rest, why = left == 0 and file:identity() == measured.identity, "", nil
+    if same and encoder then rest, why = encoder:finish() end
+    close()
+    if not same then return changed(measured) end
+    if not rest then return unreadable(measured, why) end
+    done = true
+    return rest ~= "" and rest or nil
+  end
+  return function()
+    if done then return nil end
+    local piece, octets = file:read(source.PIECE, encoder)
+    if not piece then
+      close()
+      return unreadable(measured, octets)
+    end
+    left = left - octets
+    if octets > 0 and left >= 0 then return piece end
+    return finish()
   end
 end
 
--- Counts what a source gives, so that no more and no less than its size ever goes out.
-local function measured(read, size, fail)
-  local left = size
-  return function()
-    local piece, err = read()
-    if err then return nil, err end
-    left = left - (piece and #piece or 0)
-    if left < 0 or (not piece and left > 0) then return fail() end
-    return piece
+local function open_file(measured, encoding)
+  local file, gone = core.file(measured.path)
+  if not file then
+    return function()
+      return text.refuse(measured.field, "cannot open %s: %s", nil, printable.value(measured.path), gone)
+    end
   end
+  if file:identity() ~= measured.identity then
+    file:close()
+    return function() return changed(measured) end
+  end
+  return read_file(file, measured, encoding and core.encoder(encoding))
 end
 
 --- A regular file. It is measured now and must still be the same whenever it is read.
@@ -76,19 +99,11 @@ function source.file(path, field)
   end
   local identity, size = file:identity()
   file:close()
+  local measured = { path = path, field = field, identity = identity, size = size }
   return {
     size = size,
-    open = function()
-      local again, gone = core.file(path)
-      if not again then
-        return function() return text.refuse(field, "cannot open %s: %s", nil, printable.value(path), gone) end
-      end
-      if again:identity() ~= identity then
-        again:close()
-        return function() return changed(field, path) end
-      end
-      return measured(read_file(again, field, path, identity), size, function() return changed(field, path) end)
-    end,
+    open = function() return open_file(measured) end,
+    encoded = function(encoding) return open_file(measured, encoding) end,
   }
 end
 
@@ -158,6 +173,16 @@ function source.through(read, encoding, field)
       if out ~= "" then return out end
     end
   end
+end
+
+--- Everything that a source gives, encoded.
+---@param from table source
+---@param encoding string name of a core.encoder
+---@param field string
+---@return function as open() returns it
+function source.encoded(from, encoding, field)
+  if from.encoded then return from.encoded(encoding) end
+  return source.through(from.open(), encoding, field)
 end
 
 return source

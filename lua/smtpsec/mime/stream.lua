@@ -6,15 +6,19 @@
 
 local stream = {}
 
--- Small pieces are gathered until they come to this; no chunk is longer than this and one piece of a source together.
+-- Small pieces are gathered until they come to this; what is longer passes alone, uncopied.
 local GATHER = 16384
+
+--- Most octets of a message that is one string, and of the strings that one in several pieces is made of.
+stream.WHOLE = 65536
 
 --- Octets of the whole, or nil when a segment does not know its size.
 ---@param segments table
 ---@return integer|nil
 function stream.size(segments)
   local total = 0
-  for _, segment in ipairs(segments) do
+  for i = 1, #segments do
+    local segment = segments[i]
     local octets = #segment
     if type(segment) == "table" then octets = segment.size() end
     if not octets then return nil end
@@ -46,18 +50,28 @@ end
 ---@return function next_chunk returns a string, nil at the end, or nil and the error, which it then repeats
 function stream.chunks(segments)
   local read, failure, done = pieces(segments), nil, false
+  local waiting -- a long piece that came behind small ones
+  local function next_piece()
+    local piece, err = waiting, nil
+    waiting = nil
+    if not piece and not done then piece, err = read() end
+    if not piece and not done then done, failure = true, err end
+    return piece
+  end
   return function()
     local gathered, octets = {}, 0
-    while not done and octets < GATHER do
-      local piece, err = read()
-      if piece then
-        gathered[#gathered + 1], octets = piece, octets + #piece
-      else
-        done, failure = true, err
+    while octets < GATHER do
+      local piece = next_piece()
+      if not piece then break end
+      if #piece >= GATHER then
+        if octets == 0 then return piece end
+        waiting = piece
+        break
       end
+      gathered[#gathered + 1], octets = piece, octets + #piece
     end
-    if failure then return nil, failure end
-    return octets > 0 and table.concat(gathered) or nil
+    if octets > 0 and not failure then return table.concat(gathered) end
+    return nil, failure
   end
 end
 

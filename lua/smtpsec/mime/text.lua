@@ -11,12 +11,21 @@ local text = {}
 local NAMES = { [0] = "NUL", [9] = "a tab", [10] = "a line feed", [13] = "a carriage return", [27] = "an escape",
   [127] = "a delete" }
 
+local FAULTS = {
+  utf8 = function(at) return string.format("is not valid UTF-8 at byte %d", at) end,
+  control = function(at, byte)
+    local name = NAMES[byte] or string.format("the control character %02X", byte)
+    return string.format("contains %s at byte %d", name, at)
+  end,
+  c1 = function(at, byte) return string.format("contains the control character U+%04X at byte %d", byte, at) end,
+}
+
 --- What makes a string unfit to be text at all, or nil. Line ends and tabs are welcome, as they are in a body.
 ---@param s string
 ---@return string|nil sentence without its subject ("is not valid UTF-8 at byte 7")
 function text.body_fault(s)
   local valid, offset = core.utf8_valid(s)
-  if not valid then return string.format("is not valid UTF-8 at byte %d", offset) end
+  if not valid then return FAULTS.utf8(offset) end
   local nul = s:find("%z")
   return nul and string.format("contains NUL at byte %d", nul)
 end
@@ -25,15 +34,8 @@ end
 ---@param s string
 ---@return string|nil sentence without its subject
 function text.fault(s)
-  local valid, offset = core.utf8_valid(s)
-  if not valid then return string.format("is not valid UTF-8 at byte %d", offset) end
-  local at = s:find("[%z\1-\31\127]")
-  if at then
-    local name = NAMES[s:byte(at)] or string.format("the control character %02X", s:byte(at))
-    return string.format("contains %s at byte %d", name, at)
-  end
-  at = s:find("\194[\128-\159]") -- C1 controls, as UTF-8 writes them
-  return at and string.format("contains the control character U+%04X at byte %d", s:byte(at + 1), at)
+  local kind, at, byte = core.line_fault(s)
+  return kind and FAULTS[kind](at, byte)
 end
 
 --- The error of a message table: which field, what is wrong with it, and what to do about it.

@@ -6,8 +6,6 @@ local token = {}
 
 --- 32 hexadecimal digits, 128 bits from the system's generator.
 ---@return string
-function token.new()
-  return (core.random(16):gsub(".", function(byte) return string.format("%02x", byte:byte()) end))
-end
+token.new = core.token
 
 return token
