@@ -2,7 +2,6 @@
 -- pace, and what was learned about the server; and makes one call of the user into the right calls of
 -- message, delivery and lane.
 
-local bulk = require "smtpsec.bulk"
 local config = require "smtpsec.config"
 local delivery = require "smtpsec.delivery"
 local errors = require "smtpsec.errors"
@@ -119,7 +118,7 @@ function Mailer:send_all(messages, options)
       return 1, closed()
     end
   end
-  local run = bulk.run(self, messages, options, 2)
+  local run = require("smtpsec.bulk").run(self, messages, options, 2) -- loaded where it is used
   return run, nil, nil, run
 end
 

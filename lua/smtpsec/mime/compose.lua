@@ -9,7 +9,6 @@
 --         text/calendar
 --       the attachments
 
-local attachment = require "smtpsec.mime.attachment"
 local body = require "smtpsec.mime.body"
 local part = require "smtpsec.mime.part"
 local printable = require "smtpsec.printable"
@@ -50,6 +49,7 @@ end
 
 -- The attachments as parts: those that html refers to, and the others.
 local function attachments(given, has_html)
+  local attachment = require "smtpsec.mime.attachment" -- with its table of media types, which most mails do not need
   local related, mixed, seen = {}, {}, {}
   for i, entry in ipairs(given) do
     local field = string.format("attachments[%d]", i)

@@ -3,14 +3,12 @@
 
 local address = require "smtpsec.address"
 local compose = require "smtpsec.mime.compose"
-local custom = require "smtpsec.mime.custom"
 local date = require "smtpsec.mime.date"
 local envelope = require "smtpsec.mime.envelope"
 local header = require "smtpsec.mime.header"
 local message_id = require "smtpsec.mime.message_id"
 local part = require "smtpsec.mime.part"
 local text = require "smtpsec.mime.text"
-local unsubscribe = require "smtpsec.mime.unsubscribe"
 
 local composed = {}
 
@@ -107,13 +105,13 @@ end
 
 local function unsubscribe_lines(given)
   if not given then return "" end
-  local lines, err = unsubscribe.fields(given)
+  local lines, err = require("smtpsec.mime.unsubscribe").fields(given)
   return lines and table.concat(lines), err
 end
 
 local function custom_lines(given)
   if not given then return "" end
-  local lines, err = custom.fields(given)
+  local lines, err = require("smtpsec.mime.custom").fields(given)
   return lines and table.concat(lines), err
 end
 
