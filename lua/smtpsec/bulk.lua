@@ -159,13 +159,13 @@ end
 
 -- Seconds until the limits let the next mail go; counts it when that is now.
 local function hold(self, one)
-  local pace = self.mailer.pace
-  if pace.free and one.pace.free then return 0 end
+  local pace, own = self.mailer.pace, one:own_pace()
+  if pace.free and own.free then return 0 end
   local now = self.mailer.driver.now()
-  local seconds = math.max(pace:delay(now), one.pace:delay(now))
+  local seconds = math.max(pace:delay(now), own:delay(now))
   if seconds == 0 then
     pace:spend(now)
-    one.pace:spend(now)
+    own:spend(now)
   end
   return seconds
 end
@@ -176,11 +176,11 @@ local function fill(self)
   while not has_result(self) do
     local one = roomy(self)
     if not one then return nil end
-    local mail = self.later[1] and due(self) or self.held or draw(self)
+    local mail = self.held or self.later[1] and due(self) or draw(self)
     if not mail then return self.later[1] and next_retry(self) end
     local seconds = hold(self, one)
     self.held = seconds > 0 and mail
-    if seconds > 0 then return seconds end
+    if self.held then return seconds end
     if self.crew then one.inbox[#one.inbox + 1] = mail else one:submit(mail, mail.fresh) end
   end
 end
@@ -249,10 +249,8 @@ end
 function Run:close()
   if self.ended then return end
   self.ended = true
-  if self.crew then self.crew:close() end
-  for _, one in ipairs(self.lanes) do
-    if one.busy then one:abandon() else one:close() end
-  end
+  while self.crew and self.crew:wait() do end -- until none is in the middle of something
+  for _, one in ipairs(self.lanes) do one:close() end
 end
 
 Run.__close = Run.close

@@ -17,19 +17,19 @@ Lane.__index = Lane
 -- has answered MAIL: else a mail that never arrived would have to be called in doubt.
 local DOUBTFUL_IDLE = 2
 
+local UNLIMITED = pace.new()
+
 --- Makes a lane without a connection.
----@param mailer table its settings, pool, quirks and sessions
+---@param mailer table its settings, pool, pace and quirks
 ---@param driver table
 ---@param options? { deadline: number?, owner: table? } absolute end of the whole call; who is told when the attempt of
 --- a mail is over: owner:judge(delivery)
 ---@return table
 function lane.new(mailer, driver, options)
-  local limits = mailer.settings.rate
   return setmetatable({
     mailer = mailer, driver = driver, deadline = options and options.deadline,
     session = false, reused = false, load = 0, -- mails that were given to it and are not over
-    owner = options and options.owner,
-    pace = pace.new { second = limits and limits.connection },
+    owner = options and options.owner, lost = false,
   }, Lane)
 end
 
@@ -114,6 +114,12 @@ function Lane:over(one)
   finish(self, mail)
 end
 
+--- The pace of the connection that there is.
+---@return table
+function Lane:own_pace()
+  return self.session and self.session.pace or UNLIMITED
+end
+
 local function launch(self, one)
   local current = self.session
   if not current.pump.failed then
@@ -131,6 +137,10 @@ function Lane:submit(mail, fresh)
   self.load = self.load + 1
   local ok, err = ready(self, fresh)
   local one, more
+  if ok and not self.owner then -- who has several lanes asks own_pace() before
+    err = self:own_pace():wait(self.driver, self.deadline)
+    ok = not err
+  end
   mail.launched = self.driver.now()
   if ok then
     one, more = mail:attempt(self.session)
@@ -176,11 +186,6 @@ function Lane:verify()
   local facts = self.session:facts()
   facts.capabilities = self.session.conn:capabilities()
   return facts
-end
-
---- Hangs up, whatever is under way.
-function Lane:abandon()
-  if self.session then drop(self) end
 end
 
 --- Waits for what is under way and gives the connection back.

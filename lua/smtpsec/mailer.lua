@@ -72,6 +72,33 @@ local function again(self, mail, ends)
   return seconds, fresh
 end
 
+-- One attempt after the other, until one is the last.
+local function carry(self, mail, line, ends)
+  local wait, fresh = 0, nil
+  while wait do
+    if wait > 0 then self.driver.sleep(wait) end
+    local err = self.pace:wait(self.driver, ends)
+    if err then return mail:fail(err) end
+    mail:again()
+    line:submit(mail, fresh)
+    while not mail.over do line:turn() end
+    wait, fresh = again(self, mail, ends)
+  end
+end
+
+-- A lane for one call. The last one is used again: nothing of it is left but the table.
+local function take_lane(self, ends)
+  local line = self.line or lane.new(self, self.driver)
+  self.line, line.deadline = nil, ends
+  return line
+end
+
+local function give_lane(self, line)
+  local trouble = line:close()
+  self.line = line
+  return trouble
+end
+
 --- Sends one mail.
 ---@param fields table a message
 ---@return table receipt | nil, table err
@@ -80,17 +107,9 @@ function Mailer:send(fields)
   if not draft then return nil, err end
   if self.closed then return closed() end
   local ends = deadline(self)
-  local mail = delivery.new(draft, 1, self.driver.now())
-  local line = lane.new(self, self.driver, { deadline = ends })
-  local wait, fresh = self.pace:delay(mail.started), nil
-  repeat
-    if wait > 0 then self.driver.sleep(wait) end
-    mail:again()
-    line:submit(mail, fresh)
-    while not mail.over do line:turn() end
-    wait, fresh = again(self, mail, ends)
-  until not wait
-  local trouble = line:close()
+  local mail, line = delivery.new(draft, 1, self.driver.now()), take_lane(self, ends)
+  carry(self, mail, line, ends)
+  local trouble = give_lane(self, line)
   local receipt
   receipt, err = mail:result(self.driver.now())
   if not receipt then return nil, errors.explain(err, self.settings) end
@@ -127,9 +146,9 @@ end
 function Mailer:verify()
   if self.closed then return closed() end
   local started = self.driver.now()
-  local line = lane.new(self, self.driver, { deadline = deadline(self) })
+  local line = take_lane(self, deadline(self))
   local facts, err = line:verify()
-  local trouble = line:close()
+  local trouble = give_lane(self, line)
   if not facts then return nil, errors.explain(err, self.settings) end
   if trouble then table.insert(facts.warnings, trouble) end
   facts.timing.total = self.driver.now() - started

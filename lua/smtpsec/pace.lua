@@ -1,6 +1,8 @@
 --- pace: how fast mails may leave: the caller's limits, kept exactly, and caution after temporary refusals.
 --
--- It keeps times and does not wait: who sends asks how long to wait.
+-- Who has several things to do asks how long to wait; who has only this waits here.
+
+local errors = require "smtpsec.errors"
 
 local pace = {}
 
@@ -46,6 +48,23 @@ function Pace:spend(now)
     one.at = one.at % one.most + 1
   end
   if self.penalty > 0 then self.earliest = now + self.penalty end
+end
+
+--- Waits until a mail may leave, and counts it.
+---@param driver table
+---@param deadline? number absolute end of the call
+---@return table? err of kind "limit" where that would be too late
+function Pace:wait(driver, deadline)
+  while not self.free do
+    local now = driver.now()
+    local seconds = self:delay(now)
+    if seconds == 0 then return self:spend(now) end
+    if deadline and now + seconds > deadline then
+      return errors.new("limit", "the rate that was set lets no mail go before the time for the call is over",
+        { stage = "mail", temporary = true })
+    end
+    driver.sleep(seconds)
+  end
 end
 
 --- The server said 4yz: wait before the next, longer each time.

@@ -6,6 +6,7 @@
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
 local flight = require "smtpsec.flight"
+local pace = require "smtpsec.pace"
 local printable = require "smtpsec.printable"
 local pump = require "smtpsec.pump"
 local quirks = require "smtpsec.quirks"
@@ -218,6 +219,7 @@ local function settle(self)
   self.most = math.min(self.settings.pool.max_messages or math.huge, self.limits.MAILMAX or math.huge) -- mails
   self.limits.recipients = self.limits.RCPTMAX or self.limits.RCPTDOMAINMAX
   self.options = { all = self.settings.recipients == "all", lmtp = self.settings.lmtp } -- of each transaction
+  self.pace = self.settings.rate and pace.new { second = self.settings.rate.connection }
   self.flight = flight.new(self)
 end
 
