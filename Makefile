@@ -30,7 +30,8 @@ MODULES  := $(foreach l,$(LUAS),$(BUILD)/$(l)/smtpsec/core.so $(BUILD)/$(l)/smtp
 V ?=
 quiet = @$(if $(V),,echo "  $(1)  $@";)
 
-.PHONY: all demo test check lint format asan valgrind gcstress failmalloc fuzz bench bench-million rock install env clean help
+.PHONY: all demo test check cuts million lint format asan valgrind gcstress failmalloc fuzz bench rock install env clean \
+        help
 all: $(MODULES)                     ## build the C modules for both Luas (the default; V=1 shows the commands)
 
 $(BUILD)/engine/%.o: csrc/%.c
@@ -93,6 +94,23 @@ specs:
 	@echo "== $(LUA_$(LUA)): $(SPECS)"
 	@$(call with,$(LUA)) $(RUNNER) $(LUA_$(LUA)) $(BUSTED) $(SPECS)
 
+# Every case is a connection cut at every byte: what the client reports is compared with what the server accepted.
+CUTS ?=
+cuts:                               ## cut connections at every byte, both ways, on both Luas (CUTS='thin=9 only=TLS')
+	@sh spec/support/deps.sh test
+	@$(MAKE) --no-print-directory all
+	@rm -f $(COUNTS)
+	@$(foreach l,$(LUAS),$(call with,$(l)) $(tally) run $(COUNTS) $(LUA_$(l)) spec/cuts/run.lua $(CUTS);)
+	@$(tally) sum $(COUNTS)
+
+MAILS ?= 1000000
+million:                            ## send MAILS mails, and watch verdicts, memory and descriptors, on both Luas
+	@sh spec/support/deps.sh test
+	@$(MAKE) --no-print-directory all
+	@rm -f $(COUNTS)
+	@$(foreach l,$(LUAS),$(call with,$(l)) $(tally) run $(COUNTS) $(LUA_$(l)) spec/cuts/run_million.lua $(MAILS);)
+	@$(tally) sum $(COUNTS)
+
 FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
 lint:                               ## warnings as errors on clang too, formatting, luacheck, the rockspec
 	@$(MAKE) --no-print-directory all CC=clang BUILD=$(BUILD)/clang
@@ -112,7 +130,7 @@ asan:                               ## the specs under AddressSanitizer and Unde
 
 # Under valgrind everything takes twenty times as long: specs that measure time have no place there, nor those of other
 # programs, which it does not watch.
-TIMED    := spec/timeouts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/drivers/nginx_spec.lua spec/servers_spec.lua
+TIMED    := spec/timeouts_spec.lua spec/cuts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/drivers/nginx_spec.lua spec/servers_spec.lua
 UNTIMED  ?= $(filter-out $(TIMED),$(wildcard spec/*_spec.lua spec/*/*_spec.lua))
 valgrind:                           ## the specs that measure no time under valgrind, on both Luas
 	@sh spec/support/deps.sh test
@@ -154,8 +172,6 @@ bench:                              ## round trips, CPU and memory beside other 
 	@LUA_PATH='$(CURDIR)/?.lua;;' BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
 
-bench-million:                      ## a million mails through send_all: memory, descriptors, verdicts
-	@BENCH_MILLION=1 $(MAKE) --no-print-directory bench
 
 # ---- installing ---------------------------------------------------------------------------------------------------
 

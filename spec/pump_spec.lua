@@ -106,6 +106,18 @@ describe("the pump", function()
     assert.same({ 0 }, stream.bounds)
   end)
 
+  it("hurries where nothing depends on it, but gives no step more time than it had", function()
+    local function bound_of(timeout, seconds)
+      local one, stream = new_pump(script.ready(), { { nil, "timeout" } }, { timeout = timeout })
+      assert.equal(timeout, one:hurry(seconds))
+      one:ask "noop"
+      return stream.bounds[1]
+    end
+    assert.equal(5, bound_of({ command = 9 }, 5))
+    assert.equal(1, bound_of({ command = 1 }, 5))
+    assert.equal(5, bound_of({}, 5))
+  end)
+
   it("waits as long as it takes where there is no bound", function()
     local one, stream = new_pump(script.ready(), { { "250 ok\r\n", seconds = 1e6 } })
     assert.is_true(one:ask("noop").good)

@@ -96,7 +96,20 @@ static int random_bytes(lua_State *L)
   return 1;
 }
 
-/* core.all_strings(t, known) -> whether every value in the table t is a string, and every key one of those in `known` */
+/* Whether the table at `index` is a list of strings and nothing else. */
+static bool is_list_of_strings(lua_State *L, int index)
+{
+  size_t count = 0;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), count++)
+    if (lua_type(L, -1) != LUA_TSTRING || lua_type(L, -2) != LUA_TNUMBER) {
+      lua_pop(L, 2);
+      return false;
+    }
+  return count == ss_rawlen(L, index);
+}
+
+/* core.all_strings(t, known) -> whether every key of the table t is one of those in `known`, and every value a string, or
+ * where `known` says "list" a list of strings */
 static int all_strings(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -105,12 +118,12 @@ static int all_strings(lua_State *L)
   lua_settop(L, 2);
   lua_pushnil(L);
   while (all && lua_next(L, 1)) {
-    all = lua_type(L, 4) == LUA_TSTRING;
-    lua_pop(L, 1);
     lua_pushvalue(L, 3);
     lua_rawget(L, 2);
-    all = all && lua_toboolean(L, 4);
-    lua_pop(L, 1);
+    all = lua_type(L, 4) == LUA_TSTRING
+              ? lua_toboolean(L, 5)
+              : lua_type(L, 5) == LUA_TSTRING && lua_istable(L, 4) && is_list_of_strings(L, 4);
+    lua_settop(L, 3);
   }
   lua_pushboolean(L, all);
   return 1;

@@ -65,7 +65,7 @@ end
 local function source(messages, level)
   if is_callable(messages) then return messages end
   if type(messages) ~= "table" then
-    error("smtpsec: send_all: a list of messages or an iterator expected, got a " .. type(messages), level + 1)
+    error("smtpsec: send_all: a list of messages or an iterator expected, got a " .. type(messages), level + 2)
   end
   local i = 0
   return function()
@@ -83,7 +83,7 @@ local function draw(self)
       return nil
     end
     self.drawn = self.drawn + 1
-    local draft, err = self.mailer:draft(fields, 3)
+    local draft, err = self.mailer:draft(fields, 6) -- whoever asks for the next result
     local mail = draft and delivery.new(draft, self.drawn, false)
       or { index = self.drawn, receipt = false, next = false }
     if self.ordered then enlist(self, mail) end
@@ -105,7 +105,7 @@ end
 -- Another attempt, where one is safe and worth it; else this was the result.
 local function reconsider(self, mail, now)
   local mailer, failure = self.mailer, mail.failure
-  if failure.code and failure.code < 500 then mailer.pace:slow(now) end
+  if failure.code and failure.code < 500 and mailer.driver.sleep then mailer.pace:slow(now) end
   if mail.unopened and HOPELESS[failure.kind] and not failure.temporary then self.hopeless = failure end
   local seconds, fresh, why = retry.after(mail, self.retry, now)
   if not seconds then return finish(self, mail, now) end
@@ -170,6 +170,13 @@ local function hold(self, one)
   return seconds
 end
 
+-- Sends a mail, where it is not known already what would come of it.
+local function submit(self, one, mail)
+  if not self.hopeless then return one:submit(mail, mail.fresh) end
+  mail:fail(self.hopeless)
+  finish(self, mail, self.mailer.driver.now())
+end
+
 -- Gives the lanes what they have room for. Returns the seconds after which there will be more to give, where that is
 -- a matter of time.
 local function fill(self)
@@ -181,7 +188,7 @@ local function fill(self)
     local seconds = hold(self, one)
     self.held = seconds > 0 and mail
     if self.held then return seconds end
-    if self.crew then one.inbox[#one.inbox + 1] = mail else one:submit(mail, mail.fresh) end
+    if self.crew then one.inbox[#one.inbox + 1] = mail else submit(self, one, mail) end
   end
 end
 
@@ -189,7 +196,7 @@ end
 local function work(self, one)
   local inbox = one.inbox
   one.inbox = {}
-  for _, mail in ipairs(inbox) do one:submit(mail, mail.fresh) end
+  for _, mail in ipairs(inbox) do submit(self, one, mail) end
   self.news = false
   while not self.news and one:is_busy() do one:turn() end
 end
@@ -272,14 +279,15 @@ function bulk.run(mailer, messages, options, level)
   options = check(options or {}, level + 1)
   local self = setmetatable({
     mailer = mailer, messages = source(messages, level), window = options.window or WINDOW,
-    ordered = options.ordered ~= false, retry = policy(options.retry, mailer.settings),
+    ordered = options.ordered ~= false,
+    retry = mailer.driver.sleep and policy(options.retry, mailer.settings), -- who cannot wait does not try again
     lanes = {}, later = {}, held = false, head = false, tail = false, hopeless = false,
     drawn = 0, told = 0, given = 0,
   }, Run)
   local connections = math.min(options.connections or 1, mailer.settings.pool.connections or math.huge)
   if connections > 1 then
-    local why
-    self.crew, why = mailer.driver.crew()
+    local crew, why = mailer.driver.crew, "this driver knows no crew (see smtpsec.io.polled)"
+    if crew then self.crew, why = crew() end
     if not self.crew then error("smtpsec: send_all: connections: " .. why, level + 1) end
   end
   for i = 1, connections do

@@ -72,7 +72,7 @@ end
 -- end comes within a second.
 local function early_reply(flight, one, err)
   if err.kind == "internal" and not flight.pump.failed then
-    flight.pump.timeout = { data = LAST_WORDS_SECONDS, final = LAST_WORDS_SECONDS }
+    flight.pump:hurry(LAST_WORDS_SECONDS)
     one.due = 1
     local ok, trouble = flight:turn()
     if ok then flight.pump.failed = true end -- there is no way back into the dialogue

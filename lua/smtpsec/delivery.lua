@@ -141,8 +141,10 @@ local function fail(self, one, err, session)
   if not err.tls then err.tls = session.way.tls or nil end
   self.failure = worse(self.failure, err)
   self.breaks = self.breaks or one.breaks
-  if retry.is_safe(err) then
+  if retry.is_safe(err) or (one.breaks and err.retry_safe) then
     self.left, self.unsent = append(self.left, one.to), append(self.unsent, verdicts(one, err))
+  elseif err.kind == "in_doubt" then
+    self.rejected = append(self.rejected, err.rejected) -- the others may have got it
   else
     self.rejected = append(self.rejected, verdicts(one, err))
   end
@@ -166,7 +168,7 @@ end
 --- The attempt could not begin.
 ---@param err table
 function Delivery:fail(err)
-  self.due, self.failure, self.left = 0, err, self.todo
+  self.due, self.failure, self.left, self.unsent = 0, err, self.todo, verdicts({ to = self.todo }, err)
 end
 
 --- Prepares another attempt, for those who got nothing.

@@ -61,10 +61,12 @@ local function leave(self, verb, code, enhanced, text)
   return goodbye
 end
 
--- An extension is to blame: the mail may go at once, over a connection that does without.
+-- An extension is to blame: the mail may go at once, over a connection that does without, and this one carries no more.
 local function suspect(self, one, keyword)
   if not keyword then return end
-  one.breaks = keyword
+  one.breaks, self.session.most = keyword, 0
+  if self.suspected == keyword then return end
+  self.suspected = keyword
   if self.pump.on_event then
     local notes = self.session.quirks.notes
     self.pump.on_event { type = "quirk", keyword = keyword, text = notes[#notes] }
@@ -120,7 +122,8 @@ end
 --- Makes room in the engine, which is full: of commands without a reply, or of bytes that were not written.
 ---@return true | nil, table err
 function Flight:relieve()
-  if self.conn:waiting() then return self:turn() end
+  -- Where there is nothing to write either, something has come that nobody asked for: that has to be heard.
+  if self.conn:waiting() or self.conn:output() == "" then return self:turn() end
   return self.pump:flush()
 end
 
@@ -247,8 +250,7 @@ function Flight:rest()
     if not self:turn() then return end
   end
   if not self.pump.failed and not self.conn:idle() then
-    local timeout = self.pump.timeout
-    self.pump.timeout = { command = RESET_SECONDS }
+    local timeout = self.pump:hurry(RESET_SECONDS)
     self.pump:ask "rset"
     self.pump.timeout = timeout
   end

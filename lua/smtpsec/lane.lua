@@ -17,6 +17,10 @@ Lane.__index = Lane
 -- has answered MAIL: else a mail that never arrived would have to be called in doubt.
 local DOUBTFUL_IDLE = 2
 
+-- So many refusals on end, and a server may take the RSETs between them for an attack: the next mail goes over a new
+-- connection.
+local MANY_REFUSED = 8
+
 local UNLIMITED = pace.new()
 
 --- Makes a lane without a connection.
@@ -110,7 +114,13 @@ function Lane:over(one)
   local mail, current = one.delivery, self.session
   mail:absorb(one, current)
   if mail.due > 0 then return end
-  if mail.failure then mail.on_dead = died_idle(self, current, mail.failure) end
+  if mail.failure then
+    mail.on_dead = died_idle(self, current, mail.failure)
+    current.refused = current.refused + 1
+    if current.refused == MANY_REFUSED then current.most = 0 end
+  else
+    current.refused = 0
+  end
   finish(self, mail)
 end
 

@@ -27,6 +27,9 @@ function mailer.new(options, level, once)
   local settings, err = config.resolve(options, nil, (level or 1) + 1)
   if not settings then return nil, err end
   local driver = io_drivers.select(settings.io, (level or 1) + 1)
+  if (settings.rate or settings.retry) and not driver.sleep then
+    return nil, errors.new("config", '"rate" and "retry" need a driver that can sleep (see smtpsec.io.polled)', {})
+  end
   local kept = once and { size = 0 } or settings.pool
   return setmetatable({
     settings = settings, driver = driver, pool = pool.new(driver, kept), quirks = quirks.new(),
@@ -78,7 +81,10 @@ local function carry(self, mail, line, ends)
   while wait do
     if wait > 0 then self.driver.sleep(wait) end
     local err = self.pace:wait(self.driver, ends)
-    if err then return mail:fail(err) end
+    if err then -- an attempt that failed before says more
+      if not mail.failure then mail:fail(err) end
+      return
+    end
     mail:again()
     line:submit(mail, fresh)
     while not mail.over do line:turn() end

@@ -8,6 +8,7 @@ local composed = require "smtpsec.mime.composed"
 local fields = require "smtpsec.mime.fields"
 local stream = require "smtpsec.mime.stream"
 local text = require "smtpsec.mime.text"
+local wishes = require "smtpsec.wishes"
 
 local message = {}
 
@@ -19,6 +20,7 @@ Message.__index = Message
 
 -- What may stand beside `raw`: the rest of the message is in it.
 local BESIDE_RAW = { raw = true, envelope = true }
+for name in pairs(wishes.FIELDS) do BESIDE_RAW[name] = true end
 
 local function stray(given)
   local first
@@ -37,10 +39,15 @@ function message.new(given, level)
   fields.check(given, level or 2)
   local extra = given.raw and stray(given)
   if extra then
-    return text.refuse(extra, "cannot be given beside raw", "a raw message is complete: only envelope goes with it")
+    return text.refuse(extra, "cannot be given beside raw",
+      "a raw message is complete: only its envelope, and what it asks of servers, go with it")
+  end
+  if given.deliver_by and not given.deliver_by.seconds then
+    return text.refuse("deliver_by.seconds", "is missing", "give the seconds within which it is to be delivered")
   end
   local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
   if not made then return nil, err end
+  made.wished = wishes.of(given)
   return setmetatable(made, Draft)
 end
 

@@ -251,7 +251,8 @@ function Pump:transact(from, to, options, rcpt_options, message)
     return count, rcpt_tag, end_tag
   end
   if rcpt_tag == "full" then return nil, "full" end
-  local _, err = self:refuse(rcpt_tag, end_tag, reason, "rcpt")
+  local stage = self.conn:ready() and "mail" or "rcpt" -- behind a MAIL that was queued, no other may be
+  local _, err = self:refuse(rcpt_tag, end_tag, reason, stage)
   return nil, err, queued
 end
 
@@ -292,6 +293,16 @@ function Pump:body(bytes)
     end
   end
   return true
+end
+
+--- Lets no step take more than so many seconds from here on, nor more than it might have taken anyway.
+---@param seconds number
+---@return table timeout the bounds until now
+function Pump:hurry(seconds)
+  local before, bounds = self.timeout, {}
+  for _, name in pairs(TIMEOUTS) do bounds[name] = math.min(seconds, before[name] or seconds) end
+  self.timeout = bounds
+  return before
 end
 
 --- Writes what is queued without waiting for an answer, bounded by `seconds`.

@@ -29,7 +29,8 @@ function Quirks:prove(flight)
 end
 
 local function avoid(self, keyword, why)
-  if self.proven[keyword] or self.avoided[keyword] then return nil end
+  if self.proven[keyword] then return nil end
+  if self.avoided[keyword] then return keyword end -- another mail of the same flight
   self.avoided[keyword] = true
   self.notes[#self.notes + 1] = string.format("the server offers %s and breaks on it (%s): it is done without", keyword,
     why)

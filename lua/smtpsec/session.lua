@@ -243,7 +243,7 @@ end
 
 local function attempt(settings, driver, mode, options, remark)
   local self = setmetatable({
-    settings = settings, driver = driver, timing = {}, notes = { remark }, mails = 0,
+    settings = settings, driver = driver, timing = {}, notes = { remark }, mails = 0, refused = 0,
     quirks = options.quirks or quirks.new(),
   }, Session)
   local ok, err = run(self, mode, options)

@@ -65,8 +65,8 @@ function wishes.refuse(made, session)
   local verified = facts and facts.authenticated
   local why = not verified and "this connection is not that of a verified server"
     or not session.offers.REQUIRETLS and "the server does not offer REQUIRETLS"
-  return why and errors.new("policy", "require_tls: this message may only travel in TLS, and " .. why,
-    { stage = "mail" })
+  if not why then return nil end
+  return errors.new("policy", "require_tls: this message may only travel in TLS, and " .. why, { stage = "mail" })
 end
 
 --- What was left out, in words for a receipt.

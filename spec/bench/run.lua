@@ -4,7 +4,7 @@
 -- Judged are counts, and ratios of CPU time within one run. Wall time on a shared machine means nothing.
 --
 -- lua5.4 spec/bench/run.lua BUILD, from the top of the tree. Environment: BENCH_ROUNDS (5), BENCH_QUICK=1 (less of
--- everything), BENCH_MILLION=1 (a million mails through send_all, and nothing else).
+-- everything).
 
 local process = require "spec.support.process"
 local sink = require "spec.bench.sink"
@@ -291,37 +291,6 @@ local function memory()
   server:ask "defaults"
 end
 
-local function million()
-  local mails = tonumber(os.getenv "BENCH_MAILS") or 1000000
-  for _, key in ipairs { "all5.4", "alljit" } do
-    print("\n" .. clients[key].name)
-    server:ask "commits off"
-    server:ask "reset"
-    local words = { "timeout", "3600" }
-    for _, word in ipairs(clients[key].words) do words[#words + 1] = word end
-    for _, word in ipairs { "mode=million", ("mails=%d"):format(mails), "ca=" .. server.ca,
-      ("port=%d"):format(server.ports.tls) } do words[#words + 1] = word end
-    local _, output = process.try(process.command(words))
-    io.write(output)
-    local counts = server:stats()
-    print(("the sink took %d mails on %d connections in %d round trips"):format(counts.commits, counts.connections,
-      counts.trips_warm))
-    local first, last, files = nil, nil, {}
-    for kb, descriptors in output:gmatch "kb=(%d+) descriptors=(%d+)" do
-      first, last = first or tonumber(kb), tonumber(kb)
-      files[#files + 1] = tonumber(descriptors)
-    end
-    local verdicts, wrong, good = output:match "verdicts=(%d+) wrong=(%d+) good=(%d+)"
-    local name = clients[key].name
-    promise("7  mails without a verdict: " .. name, verdicts and mails - tonumber(verdicts), 0)
-    promise("7  wrong verdicts: " .. name, tonumber(wrong), 0)
-    promise("7  mails taken that should not be, or not taken: " .. name,
-      good and math.abs(tonumber(good) - counts.commits), 0)
-    promise("7  MB more at the end than after 5 %: " .. name, first and (last - first) / 1024, 2)
-    promise("7  descriptors more than at first: " .. name, files[1] and files[#files] - files[1], 0)
-  end
-end
-
 local function judge()
   heading("What is promised", "seen", "bound", "")
   for _, p in ipairs(promises) do
@@ -345,11 +314,7 @@ end
 
 local fine, why = xpcall(function()
   write_message()
-  if os.getenv "BENCH_MILLION" == "1" then
-    million()
-  else
-    for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, memory } do look() end
-  end
+  for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, memory } do look() end
   judge()
 end, debug.traceback)
 server:stop()

@@ -4,7 +4,7 @@
 --   lua5.4|luajit smtpsec.lua port= ca= mails= warm= recipients= mode=… [tls=implicit|starttls] [user=] [file=]
 --
 -- Modes: warm (one kept connection), all (send_all, window=), cold (a connection a mail, resuming TLS), first (one mail
--- of a fresh process, ca_path=), file (a file attached), million (send_all, memory and descriptors watched).
+-- of a fresh process, ca_path=), file (a file attached).
 -- What is printed is for run.lua: key=value. A mode that is not built prints missing=NAME.
 
 local smtpsec = require "smtpsec"
@@ -138,30 +138,6 @@ function modes.all()
   if not mailer.send_all then return print "missing=send_all" end
   all_accepted(mailer, number("warm", 20))
   measure(mails, function() all_accepted(mailer, mails) end)
-  mailer:close()
-end
-
-local function descriptors()
-  local pipe = assert(io.popen("ls /proc/" .. io.open "/proc/self/stat":read "*a":match "^%d+" .. "/fd | wc -l"))
-  local n = tonumber((pipe:read "*a"))
-  pipe:close()
-  return n
-end
-
-function modes.million()
-  local mailer, mails = new(), number("mails", 1000000)
-  if not mailer.send_all then return print "missing=send_all" end
-  local bad, seen, wrong = 100, 0, 0
-  local function each(i, receipt, err)
-    local right = receipt
-    if i % bad == 0 then right = not receipt and err.kind == "rejected" and err.code == 550 end
-    seen, wrong = seen + 1, wrong + (right and 0 or 1)
-    if seen % math.ceil(mails / 20) ~= 0 then return end
-    print(("at=%d kb=%d descriptors=%d"):format(seen, status "VmRSS", descriptors()))
-    io.stdout:flush()
-  end
-  measure(mails, function() send_all(mailer, generator(mails, bad), each) end)
-  print(("verdicts=%d wrong=%d good=%d"):format(seen, wrong, mails - math.floor(mails / bad)))
   mailer:close()
 end
 

@@ -19,13 +19,13 @@ log_file_path = @folder@/spool/%slog
 pid_file_path = @folder@/spool/pid
 
 local_interfaces = 127.0.0.1
-daemon_smtp_ports = @mx@ : @submission@ : @submissions@
+daemon_smtp_ports = @mx@ : @data@ : @submission@ : @submissions@
 tls_on_connect_ports = @submissions@
 tls_advertise_hosts = *
 tls_certificate = @chain_file@
 tls_privatekey = @key_file@
-auth_advertise_hosts = ${if and{ {def:tls_in_cipher} {!eq{$received_port}{@mx@}} } {*}}
-chunking_advertise_hosts = *
+auth_advertise_hosts = ${if and{ {def:tls_in_cipher} {!eq{$received_port}{@mx@}} {!eq{$received_port}{@data@}} } {*}}
+chunking_advertise_hosts = ${if eq{$received_port}{@data@} {} {*}}
 pipelining_connect_advertise_hosts = *
 smtputf8_advertise_hosts = *
 dsn_advertise_hosts = *
@@ -41,7 +41,7 @@ acl_smtp_rcpt = recipient
 
 begin acl
 sender:
-  accept condition = ${if eq{$received_port}{@mx@}}
+  accept condition = ${if or{ {eq{$received_port}{@mx@}} {eq{$received_port}{@data@}} }}
   deny   message = 530 5.7.0 Must issue a STARTTLS command first
          !encrypted = *
   deny   message = 530 5.7.0 Authentication required
@@ -96,7 +96,7 @@ local lay_out = [[
 mkdir spool mail && chown %d:%d spool mail && chown root:root exim.conf && cp %s program]]
 
 function exim.prepare(self)
-  self.ports = { mx = ports.take(), submission = ports.take(), submissions = ports.take() }
+  self.ports = { mx = ports.take(), data = ports.take(), submission = ports.take(), submissions = ports.take() }
   self.log_file = self.folder .. "/spool/mainlog"
   self.mailbox = mailbox.new(self.folder .. "/mail")
   local passwords = ""

@@ -8,6 +8,7 @@
 --     { expect = "EHLO" }                   reads a line that begins with this text; another one ends the connection
 --     { take = n }                          reads n bytes; `every = s` one byte each s seconds
 --     { upto = "\r\n.\r\n" }                reads until this text has come; `exact = true` not one byte more
+--     { bdat = true }                       reads a BDAT command and its octets
 --     { sleep = s }
 --     { drain = true }                      reads until the client closes
 --     { stall = true }                      does nothing any more; the connection stays open

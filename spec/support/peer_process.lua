@@ -133,12 +133,14 @@ function steps.upto(connection, step)
   return connection:cut(last)
 end
 
+local function unexpected(connection, line)
+  write_down(connection.number, "line", line)
+  connection:ended "unexpected"
+end
+
 function steps.expect(connection, step)
   local line = steps.upto(connection, { upto = "\n" })
-  if line:sub(1, #step.expect) ~= step.expect then
-    write_down(connection.number, "line", line)
-    connection:ended "unexpected"
-  end
+  if line:sub(1, #step.expect) ~= step.expect then unexpected(connection, line) end
 end
 
 function steps.take(connection, step)
@@ -149,6 +151,13 @@ function steps.take(connection, step)
     end
   end
   connection:cut(step.take)
+end
+
+function steps.bdat(connection)
+  local line = steps.upto(connection, { upto = "\n" })
+  local octets = line:match "^BDAT (%d+)\r\n$" or line:match "^BDAT (%d+) LAST\r\n$"
+  if not octets then unexpected(connection, line) end
+  steps.take(connection, { take = tonumber(octets) })
 end
 
 function steps.sleep(connection, step)

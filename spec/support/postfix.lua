@@ -62,6 +62,8 @@ in_flow_delay = 0
 
 local master = [[
 127.0.0.1:@mx@ inet n - n - - smtpd
+127.0.0.1:@data@ inet n - n - - smtpd
+  -o smtpd_discard_ehlo_keywords=chunking
 127.0.0.1:@old@ inet n - n - - smtpd
   -o smtpd_tls_security_level=none
   -o smtpd_discard_ehlo_keywords=@extensions@
@@ -107,7 +109,7 @@ function postfix.prepare(self, launch)
   local dovecot = launch "dovecot"
   self.auth_socket = dovecot.auth_socket
   self.ports = {
-    mx = dovecot.relay_port, old = ports.take(), helo = ports.take(),
+    mx = dovecot.relay_port, data = ports.take(), old = ports.take(), helo = ports.take(),
     submission = ports.take(), submissions = ports.take(),
   }
   self.extensions = "pipelining,chunking,8bitmime,dsn,size,etrn,vrfy,smtputf8,enhancedstatuscodes,starttls,auth"

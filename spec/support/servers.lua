@@ -7,14 +7,15 @@
 --
 -- | server     | ports                                                            | TLS     |
 -- |------------|------------------------------------------------------------------|---------|
--- | "postfix"  | submission, submissions, mx, old (no extension), helo (no EHLO)  | OpenSSL |
+-- | "postfix"  | submission, submissions, mx, data, old (no extension), helo      | OpenSSL |
 -- | "dovecot"  | submission, submissions (it relays to Postfix)                   | OpenSSL |
--- | "exim"     | submission, submissions, mx                                      | GnuTLS  |
+-- | "exim"     | submission, submissions, mx, data                                | GnuTLS  |
 -- | "chasquid" | submission, submissions, mx                                      | Go      |
 --
 -- submission: STARTTLS and AUTH required; submissions: TLS from the first byte, AUTH required; mx: STARTTLS offered,
--- for mail to example.test from anybody. Postfix and Exim refuse the recipients nosuch@ (550), greylisted@ (450) and
--- full@ (452), chasquid only nosuch@. The certificate names mail.example.test, localhost and 127.0.0.1.
+-- for mail to example.test from anybody; data: the same without CHUNKING; helo: no EHLO. Postfix and Exim refuse the
+-- recipients nosuch@ (550), greylisted@ (450) and full@ (452), chasquid only nosuch@. The certificate names
+-- mail.example.test, localhost and 127.0.0.1.
 --
 -- How each server is configured stands in the file of its name. Servers need root: a process that is not root uses
 -- sudo, which must not ask for a password.

@@ -66,6 +66,14 @@ end
 --- The message, to its end.
 talk.END = { upto = "\r\n.\r\n" }
 
+--- A message by BDAT, or a part of it.
+talk.BDAT = { bdat = true }
+
+--- A mail to one recipient in one flight, with its message.
+function talk.begin_bdat()
+  return { "C: MAIL", "C: RCPT", talk.BDAT }
+end
+
 --- A mail to one recipient, taken.
 function talk.mail()
   return { talk.begin(), talk.END, "S: 250 2.0.0 Ok: queued as 4XyZ" }
@@ -156,6 +164,26 @@ function talk.verify(script, options)
     mailer:close()
     return facts, err
   end)
+end
+
+--- Sends mails with send_all to a peer that plays a script.
+---@param messages table|function as for send_all
+---@param options? table as for talk.options
+---@param how? table the options of send_all
+---@return table seen results, a list of { index =, receipt =, err = }; connections, peer
+function talk.send_all(script, messages, options, how)
+  local server = script.journal and script or talk.listen(script)
+  local seen = outcome(server, function()
+    local mailer = assert(smtpsec.new(talk.options(server, options)))
+    local results = {}
+    for index, receipt, err in mailer:send_all(messages, how) do
+      results[#results + 1] = { index = index, receipt = receipt, err = err }
+    end
+    mailer:close()
+    return results
+  end)
+  seen.results, seen.receipt = seen.receipt, nil
+  return seen
 end
 
 -- ---- what must hold ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 local address = require "smtpsec.address"
 local core = require "smtpsec.core"
 local schema = require "smtpsec.schema"
+local wishes = require "smtpsec.wishes"
 
 local either, list, record = schema.either, schema.list, schema.record
 
@@ -42,13 +43,14 @@ local attachment = record("attachment", {
   type = schema.string, cid = schema.string, inline = schema.boolean,
 })
 
--- The keys whose value may be a string: a table of nothing else, which most are, needs no closer look.
+-- The keys whose value may be a string, or a list of strings: a table of nothing else, which most are, needs no closer
+-- look.
 local STRINGS = {
-  from = true, sender = true, to = true, cc = true, bcc = true, reply_to = true, subject = true, text = true,
-  html = true, message_id = true, raw = true,
+  from = "list", sender = "list", to = "list", cc = "list", bcc = "list", reply_to = "list", subject = true,
+  text = true, html = true, message_id = true, raw = true,
 }
 
-local whole = record("smtpsec.message", {
+local shape = {
   from = addresses, sender = addresses, to = addresses, cc = addresses, bcc = addresses, reply_to = addresses,
   subject = schema.string, text = schema.string, html = schema.string,
   calendar = record("calendar", { method = schema.string, content = schema.string }),
@@ -59,7 +61,10 @@ local whole = record("smtpsec.message", {
     { url = schema.string, mailto = schema.string, one_click = schema.boolean }),
   envelope = record("envelope", { from = addresses, to = addresses }),
   raw = either(schema.string, record("raw", { path = schema.string, reader = schema.callable })),
-})
+}
+for name, type_of in pairs(wishes.FIELDS) do shape[name] = type_of end
+
+local whole = record("smtpsec.message", shape)
 
 --- Checks a message table.
 ---@param given table
