@@ -169,9 +169,8 @@ BENCH_QUICK  ?=
 bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
 	@sh spec/support/deps.sh bench
 	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp)
-	@LUA_PATH='$(CURDIR)/?.lua;;' BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
+	@$(call with,5.4) BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
-
 
 # ---- installing ---------------------------------------------------------------------------------------------------
 

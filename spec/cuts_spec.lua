@@ -7,7 +7,7 @@ local mails = require "spec.cuts.mails"
 local million = require "spec.cuts.million"
 local pki = require "spec.support.pki"
 local records = require "spec.cuts.records"
-local sink = require "spec.cuts.sink"
+local sink = require "spec.support.judging_sink"
 
 local THIN = tonumber(os.getenv "SMTPSEC_THIN") or 1
 

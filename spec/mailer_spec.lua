@@ -239,6 +239,21 @@ describe("smtpsec", function()
       assert.matches('io: a driver has a function "connect"', message, 1, true)
     end)
 
+    it("but a rate or retries with a driver that cannot sleep are an error that is returned", function()
+      local function driver()
+        return { now = os.time, connect = os.time, hello = os.time, unpark = os.time }
+      end
+      for _, options in ipairs { { rate = { second = 1 } }, { retry = 2 } } do
+        options.host, options.env_file, options.io = "mail.test", false, driver()
+        local one, err = smtpsec.new(options)
+        assert.is_nil(one)
+        assert.equal("config", err.kind)
+        assert.matches("sleep", err.message)
+        options.io.sleep = os.time
+        assert.is_table(smtpsec.new(options))
+      end
+    end)
+
     for _, case in ipairs {
       { { too = "a@b.test" }, { '"too"', '(did you mean "to"?)' } },
         { { subject = 5 }, { '"subject" must be', "5" } },

@@ -245,3 +245,103 @@ describe("an idle connection", function()
     talk.stop(server)
   end)
 end)
+
+describe("connections at a time", function()
+  local pool = require "smtpsec.pool"
+
+  -- A pool whose driver moves the clock by sleeping; `sleep` may do more.
+  local function new_pool(connections, sleep)
+    local clock = { now = 100 }
+    local driver = { now = function() return clock.now end }
+    function driver.sleep(seconds)
+      clock.now = clock.now + seconds
+      if sleep then sleep(clock.now) end
+    end
+    function driver.unpark(token) return token end
+    return pool.new(driver, { size = 5, idle = 30, connections = connections }), clock
+  end
+
+  local function idle_session()
+    local session = { mails = 0, most = math.huge, pump = {}, quits = 0 }
+    session.stream = { park = function() return session.stream end, alive = function() return true end }
+    function session.usable() return true end
+    function session:quit() self.quits = self.quits + 1 end
+    return session
+  end
+
+  it("are as many as there may be", function()
+    local one, clock = new_pool(2)
+    assert.is_true(one:claim())
+    assert.is_true(one:claim())
+    local ok, err = one:claim(nil, 0.5)
+    assert.is_nil(ok)
+    assert.same({ "limit", "connect", true, true }, { err.kind, err.stage, err.temporary, err.retry_safe })
+    assert.matches("all 2 connections", err.message)
+    assert.is_true(clock.now >= 100.5 and clock.now < 101)
+    assert.is_nil((one:claim(clock.now, 60)))
+    one:forget()
+    assert.is_true(one:claim(nil, 0.5))
+  end)
+
+  it("are waited for", function()
+    local one
+    one = new_pool(1, function(now)
+      if now > 101 and one.live == 1 then one:forget() end
+    end)
+    assert.is_true(one:claim())
+    assert.is_true(one:claim(nil, 5))
+  end)
+
+  it("do not wait for one that is idle: it is ended", function()
+    local one, session = new_pool(1), idle_session()
+    assert.is_true(one:claim())
+    assert.is_nil(one:put(session))
+    assert.is_true(one:claim(nil, 0))
+    assert.equal(1, session.quits)
+  end)
+
+  it("are not bounded where nothing was said", function()
+    local one = new_pool(nil)
+    for _ = 1, 1000 do assert.is_true(one:claim()) end
+  end)
+end)
+
+describe("a connection", function()
+  local HELLO = talk.hello("PIPELINING", "CHUNKING")
+  local OK = { "S: 250 ok", "S: 250 ok", "S: 250 ok" }
+
+  it("that was idle for long sends its first message only when MAIL was answered: it may have died", function()
+    local verbs = {}
+    local mail = { talk.begin_bdat(), OK }
+    local server = talk.listen { HELLO, mail, "C: MAIL", "C: RCPT", "S: 250 ok", "S: 250 ok", talk.BDAT, "S: 250 ok",
+      mail, talk.bye() }
+    local mailer = assert(smtpsec.new(talk.options(server, {
+      on_event = function(event) verbs[#verbs + 1] = event.verb end,
+    })))
+    local function verbs_of_a_mail()
+      verbs = {}
+      assert(mailer:send(talk.message()))
+      return table.concat(verbs, " ")
+    end
+    verbs_of_a_mail()
+    mailer.pool.idle[1].since = mailer.pool.idle[1].since - 3
+    assert.equal("MAIL RCPT MAIL RCPT BDAT BDAT LAST", verbs_of_a_mail())
+    assert.equal("MAIL RCPT BDAT MAIL RCPT BDAT LAST", verbs_of_a_mail())
+    mailer:close()
+    assert.equal("script", talk.stop(server)[1].ended)
+  end)
+
+  it("is renewed after many refusals on end, whose RSETs a server may take for an attack", function()
+    local refused = { "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 554 no", "C: RSET", "S: 250 ok" }
+    local eight = {}
+    for i = 1, 8 do eight[i] = refused end
+    local GROUPS = talk.hello "PIPELINING"
+    local server = talk.listen({ GROUPS, talk.mail(), eight, talk.bye() }, { GROUPS, talk.mail(), talk.bye() })
+    local mailer = assert(smtpsec.new(talk.options(server)))
+    assert(mailer:send(talk.message()))
+    for _ = 1, 8 do assert.equal("rejected", select(2, mailer:send(talk.message())).kind) end
+    assert(mailer:send(talk.message()))
+    mailer:close()
+    assert.equal(2, #talk.stop(server))
+  end)
+end)

@@ -110,6 +110,12 @@ describe("a message", function()
       { kind = "message" })
   end)
 
+  it("that is to be delivered in no time at all is no message", function()
+    local made, err = smtpsec.message(talk.message { deliver_by = { trace = true } })
+    assert.is_nil(made)
+    assert.same({ "message", "deliver_by.seconds: is missing" }, { err.kind, err.message })
+  end)
+
   it("that must travel in TLS goes in TLS to a server that can do it, and nowhere else", function()
     local _, good, tls = talk.pki "starttls"
     local function secured(...)

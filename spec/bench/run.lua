@@ -7,13 +7,19 @@
 -- everything).
 
 local process = require "spec.support.process"
-local sink = require "spec.bench.sink"
+local judging_sink = require "spec.support.judging_sink"
+local keeper = require "spec.support.keeper"
+local pki = require "spec.support.pki"
 
 local build = arg[1] or "build"
 local quick = os.getenv "BENCH_QUICK" == "1"
 local rounds = tonumber(os.getenv "BENCH_ROUNDS" or "") or (quick and 2 or 5)
 local programs = build .. "/bench/"
-local server = sink.start(programs .. "sink")
+local dir = keeper.own():new_folder "bench"
+local authority = pki.new(dir)
+local ca = authority:ca("root").cert
+local server = judging_sink.start(programs .. "sink", authority:leaf { name = "server", cn = "localhost", ca = "root",
+  san = "DNS:localhost,IP:127.0.0.1" })
 
 -- ---- clients --------------------------------------------------------------------------------------------------------
 
@@ -46,17 +52,17 @@ local OURS = { ["lua5.4"] = true, luajit = true, ["all5.4"] = true, alljit = tru
 -- Runs a client to its end. Returns what it printed (or `missing`), and what the sink counted meanwhile.
 local function run(key, settings)
   local client = clients[key]
-  local port = (client.plain or settings.tls == "starttls" or settings.scheme == "smtp") and server.ports.plain
-    or server.ports.tls
-  local all = { port = ("%d"):format(port), message = server.dir .. "/message" }
-  if not settings.ca_path then all.ca = server.ca end
+  local port = (client.plain or settings.tls == "starttls" or settings.scheme == "smtp") and server.plain
+    or server.tls
+  local all = { port = ("%d"):format(port), message = dir .. "/message" }
+  if not settings.ca_path then all.ca = ca end
   for _, from in ipairs { settings, client.with or {} } do
     for k, v in pairs(from) do all[k] = math.type(v) == "float" and ("%.0f"):format(v) or tostring(v) end
   end
   local words = { "timeout", "900" }
   for _, word in ipairs(client.words) do words[#words + 1] = word end
   for k, v in pairs(all) do words[#words + 1] = k .. "=" .. v end
-  server:ask "reset"
+  server:tell "reset"
   local fine, output = process.try(process.command(words))
   if not fine then return { missing = "failed: " .. output:match "^%s*([^\n]*)" }, server:stats() end
   local result = {}
@@ -148,12 +154,12 @@ local function warm_trips()
   local mails = quick and 19 or 49
   heading("Round trips of a warm 2 KB mail over TLS (the sink holds replies)", "CHUNKING", "20 rcpt", "without it",
     "20 rcpt")
-  server:ask "hold 3"
+  server:tell "hold 3"
   for _, key in ipairs(EVERY) do
     local window = clients[key].many and 64 * (quick and 10 or 30) or mails
     local seen, why = {}, nil
     for i, chunking in ipairs { true, false } do
-      server:ask("offer " .. (chunking and "+" or "-") .. "CHUNKING")
+      server:tell("offer " .. (chunking and "+" or "-") .. "CHUNKING")
       -- The bare client knows nothing else.
       if chunking or not (key == "bare" or key == "bulk") then
         seen[2 * i - 1], why = trips(key, 1, window)
@@ -172,13 +178,13 @@ local function warm_trips()
       promise("1  round trips, without CHUNKING: " .. name, seen[3], 1.1)
     end
   end
-  server:ask "defaults"
+  server:tell "defaults"
 end
 
 local function cold_trips()
   heading("Round trips of a cold mail, AUTH PLAIN, without the TCP handshake", "implicit", "with QUIT", "STARTTLS",
     "with QUIT")
-  server:ask "hold 3"
+  server:tell "hold 3"
   for _, key in ipairs { "curl", "smtplib", "nodemailer", "lua5.4", "luajit" } do
     local seen = {}
     for _, mode in ipairs { "implicit", "starttls" } do
@@ -198,18 +204,18 @@ local function cold_trips()
       promise("2  round trips, cold, STARTTLS, QUIT if waited for: " .. clients[key].name, seen[4], 7.5)
     end
   end
-  server:ask "defaults"
+  server:tell "defaults"
 end
 
 local function microseconds(result) return result.cpu / result.mails * 1e6 end
 
 local function warm_cpu()
   local mails = quick and 500 or 2000
-  server:ask "commits off"
+  server:tell "commits off"
   local figures, missing = interleave(EVERY, function(key)
     return { mails = mails * (clients[key].many or 1), warm = quick and 50 or 200 }
   end, microseconds)
-  server:ask "defaults"
+  server:tell "defaults"
   table_of_figures("CPU of a warm 2 KB mail over TLS, µs", EVERY, figures, missing, "median", "%.1f")
   for _, key in ipairs { "lua5.4", "luajit" } do
     promise("3  CPU of libcurl's, warm mail: " .. clients[key].name, ratio(figures, key, "curl"), 0.30)
@@ -235,10 +241,10 @@ end
 
 -- The system's folder of hashed roots, with ours among them.
 local function system_roots()
-  local dir = server.dir .. "/roots"
+  local roots_dir = dir .. "/roots"
   process.run(("mkdir %s && cp -L /etc/ssl/certs/*.[0-9] %s/ 2>/dev/null; cp %s %s/ours.pem && h=$(openssl x509 -hash "
-    .. "-noout -in %s) && ln -s ours.pem %s/$h.0"):format(dir, dir, server.ca, dir, server.ca, dir))
-  return dir
+    .. "-noout -in %s) && ln -s ours.pem %s/$h.0"):format(roots_dir, roots_dir, ca, roots_dir, ca, roots_dir))
+  return roots_dir
 end
 
 local function first_mail()
@@ -258,9 +264,9 @@ end
 local function attachment()
   local keys = { "curl", "nodemailer", "lua5.4", "luajit" }
   local megabytes = quick and 20 or 100
-  local file = server.dir .. "/attachment"
+  local file = dir .. "/attachment"
   process.run(("head -c %d /dev/urandom >%s"):format(megabytes * 1000000, file))
-  server:ask "commits off"
+  server:tell "commits off"
   local before = rounds
   rounds = math.min(rounds, 3)
   local modes = { curl = "mime", nodemailer = "mime", ["lua5.4"] = "file", luajit = "file" }
@@ -268,7 +274,7 @@ local function attachment()
     return { mode = modes[key], mails = 1, warm = 1, file = file }
   end, function(result) return result.cpu / megabytes * 1e3 end)
   rounds = before
-  server:ask "defaults"
+  server:tell "defaults"
   os.remove(file)
   table_of_figures(("CPU of a %d MB attachment, ms per MB"):format(megabytes), keys, figures, missing, "median")
   for _, key in ipairs { "lua5.4", "luajit" } do
@@ -278,9 +284,9 @@ local function attachment()
 end
 
 local function memory()
-  local file, size = server.dir .. "/sparse", quick and "100M" or "1G"
+  local file, size = dir .. "/sparse", quick and "100M" or "1G"
   process.run(("truncate -s %s %s"):format(size, file))
-  server:ask "commits off"
+  server:tell "commits off"
   heading(("Memory with an attachment of %sB, KB"):format(size), "idle", "peak", "more")
   for _, key in ipairs { "lua5.4", "luajit" } do
     local result = run(key, { mode = "file", file = file })
@@ -288,7 +294,7 @@ local function memory()
     row(clients[key].name, number(result.idle_kb, "%.0f"), number(result.peak_kb, "%.0f"), number(more, "%.0f"))
     promise(("5  MB above an idle mailer, %sB attached: %s"):format(size, clients[key].name), more and more / 1024, 12)
   end
-  server:ask "defaults"
+  server:tell "defaults"
 end
 
 local function judge()
@@ -309,7 +315,7 @@ local function write_message()
   for i = 1, 23 do
     lines[#lines + 1] = ("line %03d of a message that says the same thing again and again, and no more of it"):format(i)
   end
-  process.write(server.dir .. "/message", table.concat(lines, "\r\n") .. "\r\n")
+  process.write(dir .. "/message", table.concat(lines, "\r\n") .. "\r\n")
 end
 
 local fine, why = xpcall(function()
@@ -317,5 +323,4 @@ local fine, why = xpcall(function()
   for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, memory } do look() end
   judge()
 end, debug.traceback)
-server:stop()
 if not fine then error(why, 0) end

@@ -2,7 +2,7 @@
 local keeper = require "spec.support.keeper"
 local pki = require "spec.support.pki"
 local process = require "spec.support.process"
-local sink = require "spec.cuts.sink"
+local sink = require "spec.support.judging_sink"
 
 local cuts = {}
 

@@ -5,7 +5,7 @@ local finish = require "spec.cuts.finish"
 local keeper = require "spec.support.keeper"
 local million = require "spec.cuts.million"
 local pki = require "spec.support.pki"
-local sink_ = require "spec.cuts.sink"
+local sink_ = require "spec.support.judging_sink"
 
 local MAILS = tonumber(arg[1]) or 1000000
 local row = "%9s mails  %7s kB resident  %9s kB in Lua  %3s descriptors"

@@ -6,7 +6,7 @@
 local judge = require "spec.cuts.judge"
 local plan = require "spec.cuts.plan"
 local scene = require "spec.cuts.scene"
-local sink_ = require "spec.cuts.sink"
+local sink_ = require "spec.support.judging_sink"
 
 local binary, ca, chain, key, number, workers, thin, only = (table.unpack or unpack)(arg) -- luacheck: compat
 number, workers, thin = tonumber(number), tonumber(workers), tonumber(thin)

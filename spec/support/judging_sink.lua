@@ -1,5 +1,6 @@
---- sink: the judge: the bench's sink (spec/bench/sink), a server in C that shares no code with the library, cuts a
--- connection at any byte, and remembers what it took responsibility for.
+--- judging_sink: starts the sink of spec/bench/sink and talks to its control port: a server in C that shares no code
+-- with the library, counts, cuts a connection at any byte, and remembers what it took responsibility for.
+-- spec/bench/sink/control.c says what may be asked.
 local driver = require "smtpsec.io.socket"
 local keeper = require "spec.support.keeper"
 local process = require "spec.support.process"
@@ -8,7 +9,7 @@ local sink = {}
 sink.__index = sink
 
 local SECONDS = 60 -- for an answer of the sink, which has other things to do
-local sources = debug.getinfo(1, "S").source:match("^@(.*)cuts/sink%.lua$") .. "bench/sink"
+local sources = debug.getinfo(1, "S").source:match("^@(.*)support/judging_sink%.lua$") .. "bench/sink"
 
 --- Compiles it.
 ---@return string path
