@@ -119,8 +119,9 @@ end
 
 --- A lane tells that the attempt of a mail is over.
 ---@param mail table delivery
-function Run:judge(mail)
-  self.news = true
+---@param one table the lane
+function Run:judge(mail, one)
+  one.news = true
   local now = self.mailer.driver.now()
   if mail.failure then return reconsider(self, mail, now) end
   self.mailer.pace:ease()
@@ -195,10 +196,9 @@ end
 -- One lane's work until something is over: send what was given, then hear.
 local function work(self, one)
   local inbox = one.inbox
-  one.inbox = {}
+  one.inbox, one.news = {}, false
   for _, mail in ipairs(inbox) do submit(self, one, mail) end
-  self.news = false
-  while not self.news and one:is_busy() do one:turn() end
+  while not one.news and one:is_busy() do one:turn() end
 end
 
 -- Several lanes take turns in a crew of the driver's.

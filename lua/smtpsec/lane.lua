@@ -27,7 +27,7 @@ local UNLIMITED = pace.new()
 ---@param mailer table its settings, pool, pace and quirks
 ---@param driver table
 ---@param options? { deadline: number?, owner: table? } absolute end of the whole call; who is told when the attempt of
---- a mail is over: owner:judge(delivery)
+--- a mail is over: owner:judge(delivery, lane)
 ---@return table
 function lane.new(mailer, driver, options)
   return setmetatable({
@@ -105,7 +105,7 @@ end
 
 local function finish(self, mail)
   self.load, mail.over = self.load - 1, true
-  if self.owner then self.owner:judge(mail) end
+  if self.owner then self.owner:judge(mail, self) end
 end
 
 --- A flight tells that a transaction is over.
