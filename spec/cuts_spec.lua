@@ -13,7 +13,7 @@ describe("a connection that is cut", function()
   local outcome
 
   setup(function()
-    outcome = cuts.run { thin = 61 * THIN, workers = 4 }
+    outcome = cuts.run { thin = 97 * THIN, workers = 4 }
   end)
 
   it("is cut in both directions, in clear and in TLS, for one mail and many, by DATA and by BDAT", function()

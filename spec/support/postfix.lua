@@ -58,6 +58,7 @@ smtpd_error_sleep_time = 0
 smtpd_soft_error_limit = 1000
 smtpd_hard_error_limit = 1000
 in_flow_delay = 0
+enable_long_queue_ids = yes
 ]]
 
 local master = [[
