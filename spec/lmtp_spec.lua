@@ -56,4 +56,39 @@ describe("LMTP", function()
     assert.same({ "one@b.test", "three@b.test" }, receipt.accepted)
     assert.equal(1, #receipt.rejected)
   end)
+
+  it("tells why a part of a large message was refused, and sends no more of it", function()
+    local mail = { from = "a@b.test", to = "one@b.test", text = ("0123456789abcde\n"):rep(6000) }
+    local parts = 0
+    for _ in assert(smtpsec.message(mail)):chunks() do parts = parts + 1 end
+    assert.is_true(parts > 1)
+    for _, taken in ipairs { false, true } do
+      local steps = {
+        { send = "220 lmtp.test\r\n" }, { expect = "LHLO" },
+        { send = "250-lmtp.test\r\n250-PIPELINING\r\n250 CHUNKING\r\n" }, { expect = "MAIL" }, { expect = "RCPT" },
+        { send = "250 ok\r\n250 ok\r\n" }, { bdat = true },
+      }
+      local function play(...)
+        for _, step in ipairs { ... } do steps[#steps + 1] = step end
+      end
+      if taken then
+        for _ = 2, parts do play({ send = "250 ok\r\n" }, { bdat = true }) end
+      else
+        play({ send = "552 5.3.4 too much\r\n" }, { expect = "RSET" })
+      end
+      play({ send = "250 ok\r\n" }, { expect = "QUIT" })
+      local server = peer.start(steps)
+      local receipt, err = smtpsec.send(mail, {
+        url = ("lmtp://127.0.0.1:%d"):format(server.port), tls = "none", env_file = false, timeout = 1,
+      })
+      server:stop()
+      if taken then
+        assert.is_nil(err, tostring(err))
+        assert.same({ "one@b.test" }, receipt.accepted)
+      else
+        assert.same({ "rejected", "body", 552, "5.3.4", true },
+          { err.kind, err.stage, err.code, err.enhanced, err.retry_safe })
+      end
+    end
+  end)
 end)

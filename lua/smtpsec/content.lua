@@ -9,7 +9,7 @@ local content = {}
 local AHEAD = 8 -- BDAT commands without a reply: enough to fill the line, few enough to hear a refusal soon
 local LAST_WORDS_SECONDS = 1 -- for the end of a reply that has begun
 
--- ---- BDAT --------------------------------------------------------------------------------------------
+-- ---- BDAT ----------------------------------------------------------------------------------------------------------
 
 local function chunk(flight, one, bytes, last)
   local from, size = 1, #bytes
@@ -28,7 +28,7 @@ local function chunk(flight, one, bytes, last)
       local ok, err = flight:relieve()
       if not ok then return nil, err end
     end
-  until from > size
+  until from > size or one.body -- no more of a message of which a part was refused (RFC 3030 section 2)
   return flight.pipelining or flight:hear_all(one)
 end
 
@@ -65,7 +65,7 @@ function content.by_bdat(flight, one, whole)
   return chunks(flight, one)
 end
 
--- ---- DATA --------------------------------------------------------------------------------------------
+-- ---- DATA ----------------------------------------------------------------------------------------------------------
 
 -- A server that refuses a message before its end says why, and then mostly hangs up or reads no more: its words are
 -- worth more than "broken pipe". Where their beginning is there already, the engine will not go on over it, and their
