@@ -29,7 +29,9 @@ function flight.new(session)
     head = false, tail = false, -- the oldest and the newest transaction that is not over; each knows its next
     heard = 0, -- replies since the owner took it over
     cautious = false, -- the first message waits for the answer to its MAIL
-    mail_options = {},
+    proven = false, -- a mail was taken over it
+    suspected = false, -- the extension that the server breaks on, once that was told
+    mail_options = {}, -- one table for all mails without wishes
   }, Flight)
 end
 
@@ -64,7 +66,8 @@ end
 -- An extension is to blame: the mail may go at once, over a connection that does without, and this one carries no more.
 local function suspect(self, one, keyword)
   if not keyword then return end
-  one.breaks, self.session.most = keyword, 0
+  one.breaks = keyword
+  self.session:retire()
   if self.suspected == keyword then return end
   self.suspected = keyword
   if self.pump.on_event then
@@ -158,7 +161,6 @@ end
 
 local NONE = {}
 
--- One table serves all mails, but for those with wishes of their own.
 local function mail_options(self, one)
   local message, wishes = one.delivery.message, one.delivery.wishes
   local options, needs = self.mail_options, message:needs()
@@ -195,11 +197,11 @@ end
 -- The same in one call, and with the message, as far as there is room for all of it.
 local function all_at_once(self, one, whole)
   local mail = one.delivery
-  local count, rcpt_tag, end_tag = self.pump:transact(mail.from, one.to, mail_options(self, one),
+  local queued, rcpt_tag, end_tag, err = self.pump:transact(mail.from, one.to, mail_options(self, one),
     mail.wishes and mail.wishes.rcpt or NONE, whole)
-  if not count and rcpt_tag == "full" then return envelope(self, one) end
-  one.due = one.due + (count or end_tag)
-  if not count then return nil, rcpt_tag end
+  if not queued then return envelope(self, one) end
+  one.due = one.due + queued
+  if err then return nil, err end
   one.rcpt_tag, one.end_tag = rcpt_tag, end_tag or false
   if end_tag then one.bytes = #whole end
   return true

@@ -6,7 +6,7 @@
 local errors = require "smtpsec.errors"
 local pace = require "smtpsec.pace"
 local session = require "smtpsec.session"
-local sessions = require "smtpsec.sessions"
+local session_cache = require "smtpsec.session_cache"
 
 local lane = {}
 
@@ -33,7 +33,7 @@ function lane.new(mailer, driver, options)
   return setmetatable({
     mailer = mailer, driver = driver, deadline = options and options.deadline,
     session = false, reused = false, load = 0, -- mails that were given to it and are not over
-    owner = options and options.owner, lost = false,
+    owner = options and options.owner, lost = false, -- why the last connection went
   }, Lane)
 end
 
@@ -60,7 +60,7 @@ local function release(self)
   local one = self.session
   if not one then return nil end
   self.session = false
-  if one:usable() then sessions.put(self.mailer.settings, one.conn) end
+  if one:usable() then session_cache.put(self.mailer.settings, one.conn) end
   return self.mailer.pool:put(one)
 end
 
@@ -117,7 +117,7 @@ function Lane:over(one)
   if mail.failure then
     mail.on_dead = died_idle(self, current, mail.failure)
     current.refused = current.refused + 1
-    if current.refused == MANY_REFUSED then current.most = 0 end
+    if current.refused == MANY_REFUSED then current:retire() end
   else
     current.refused = 0
   end

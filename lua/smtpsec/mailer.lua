@@ -1,6 +1,5 @@
---- mailer: what smtpsec.new returns. It holds what outlives a call: the settings, the idle connections, the
--- pace, and what was learned about the server; and makes one call of the user into the right calls of
--- message, delivery and lane.
+--- mailer: what smtpsec.new returns. It holds what outlives a call (the settings, the idle connections, the pace, and
+-- what was learned about the server) and makes one call of the user into the right calls of message, delivery and lane.
 
 local config = require "smtpsec.config"
 local delivery = require "smtpsec.delivery"
@@ -92,19 +91,6 @@ local function carry(self, mail, line, ends)
   end
 end
 
--- A lane for one call. The last one is used again: nothing of it is left but the table.
-local function take_lane(self, ends)
-  local line = self.line or lane.new(self, self.driver)
-  self.line, line.deadline = nil, ends
-  return line
-end
-
-local function give_lane(self, line)
-  local trouble = line:close()
-  self.line = line
-  return trouble
-end
-
 --- Sends one mail.
 ---@param fields table a message
 ---@return table receipt | nil, table err
@@ -113,9 +99,9 @@ function Mailer:send(fields)
   if not draft then return nil, err end
   if self.closed then return closed() end
   local ends = deadline(self)
-  local mail, line = delivery.new(draft, 1, self.driver.now()), take_lane(self, ends)
+  local mail, line = delivery.new(draft, 1, self.driver.now()), lane.new(self, self.driver, { deadline = ends })
   carry(self, mail, line, ends)
-  local trouble = give_lane(self, line)
+  local trouble = line:close()
   local receipt
   receipt, err = mail:result(self.driver.now())
   if not receipt then return nil, errors.explain(err, self.settings) end
@@ -152,9 +138,9 @@ end
 function Mailer:verify()
   if self.closed then return closed() end
   local started = self.driver.now()
-  local line = take_lane(self, deadline(self))
+  local line = lane.new(self, self.driver, { deadline = deadline(self) })
   local facts, err = line:verify()
-  local trouble = give_lane(self, line)
+  local trouble = line:close()
   if not facts then return nil, errors.explain(err, self.settings) end
   if trouble then table.insert(facts.warnings, trouble) end
   facts.timing.total = self.driver.now() - started

@@ -242,18 +242,21 @@ end
 
 --- Queues a whole transaction, or as much of it as goes at once: RSET where one is due, MAIL, RCPT for each recipient,
 -- and the message by BDAT where one is given. (A transcript wants each of them by itself: see command.)
----@return integer count of commands queued, integer tag of the first RCPT, integer? tag of the end
----@return nil, table|"full" err, integer? count
+---@return integer? queued how many commands; nil, and nothing was, where there is no room for all of them
+---@return integer? rcpt_tag of the first RCPT
+---@return integer? end_tag of the end of the message, where it was queued
+---@return table? err why no more were queued
 function Pump:transact(from, to, options, rcpt_options, message)
   local count, rcpt_tag, end_tag, reason, queued = self.conn:transact(from, to, options, rcpt_options, message)
   if count then
     self.at = end_tag and "body" or "rcpt"
     return count, rcpt_tag, end_tag
   end
-  if rcpt_tag == "full" then return nil, "full" end
+  local status, text = rcpt_tag, end_tag
+  if status == "full" then return nil end
   local stage = self.conn:ready() and "mail" or "rcpt" -- behind a MAIL that was queued, no other may be
-  local _, err = self:refuse(rcpt_tag, end_tag, reason, stage)
-  return nil, err, queued
+  local _, err = self:refuse(status, text, reason, stage)
+  return queued or 0, nil, nil, err
 end
 
 --- Gives the engine octets of the message for one BDAT command.

@@ -10,7 +10,7 @@ local pace = require "smtpsec.pace"
 local printable = require "smtpsec.printable"
 local pump = require "smtpsec.pump"
 local quirks = require "smtpsec.quirks"
-local sessions = require "smtpsec.sessions"
+local session_cache = require "smtpsec.session_cache"
 local tls = require "smtpsec.tls"
 
 local session = {}
@@ -182,7 +182,7 @@ local function make_connection(self, mode)
     local context, err = tls.context(settings.tls)
     if not context then return nil, err end
     for k, v in pairs(tls.peer(settings)) do options[k] = v end
-    options.context, options.session = context, sessions.take(settings)
+    options.context, options.session = context, session_cache.take(settings)
   end
   options.without_pipelining = self.quirks:avoids "PIPELINING"
   options.without_chunking = self.quirks:avoids "CHUNKING"
@@ -290,6 +290,11 @@ function Session:facts()
   local way, timing = self.way, {}
   for name, seconds in pairs(self.timing) do timing[name] = seconds end
   return { server = way.server, tls = way.tls, auth = way.auth, timing = timing, warnings = self:warnings() }
+end
+
+--- Lets no further mail go over this connection; those under way are not disturbed.
+function Session:retire()
+  self.most = 0
 end
 
 --- Whether the connection may carry another mail.

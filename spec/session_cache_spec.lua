@@ -2,7 +2,7 @@
 local core = require "smtpsec.core"
 local pair = require "spec.support.tls_pair"
 local pki_new = require "spec.support.pki".new
-local sessions = require "smtpsec.sessions"
+local session_cache = require "smtpsec.session_cache"
 local tls = require "smtpsec.tls"
 
 describe("the store of TLS sessions", function()
@@ -16,12 +16,12 @@ describe("the store of TLS sessions", function()
   end)
 
   teardown(function()
-    sessions.clear()
+    session_cache.clear()
     pki:remove()
   end)
 
   before_each(function()
-    sessions.clear()
+    session_cache.clear()
   end)
 
   local function serve(version)
@@ -39,12 +39,12 @@ describe("the store of TLS sessions", function()
   local function connect(with)
     local peer = tls.peer(with)
     peer.verify = peer.optional and "none" or peer.verify
-    peer.session = sessions.take(with)
+    peer.session = session_cache.take(with)
     local filter = assert(core.tls_client(assert(tls.context(with.tls)), peer))
     local other = assert(core.tls_server(server))
     assert(pair.handshake(filter, other)[1])
     assert.equal("220 hello", (pair.send(other, filter, "220 hello")))
-    sessions.put(with, filter)
+    session_cache.put(with, filter)
     local resumed = filter:facts().resumed
     filter:close()
     return resumed
@@ -53,7 +53,7 @@ describe("the store of TLS sessions", function()
   -- What is in the store for these settings; it is taken out.
   local function count(with)
     local n = 0
-    while n < 100 and sessions.take(with) do n = n + 1 end
+    while n < 100 and session_cache.take(with) do n = n + 1 end
     return n
   end
 
@@ -93,7 +93,7 @@ describe("the store of TLS sessions", function()
           local options = type(other[2]) == "function" and other[2]() or other[2]
           local function with() return settings(other[1], options) end
           assert.is_false(connect(settings()))
-          assert.is_nil(sessions.take(with()))
+          assert.is_nil(session_cache.take(with()))
           assert.is_false(connect(with()))
           assert.is_true(connect(with()))
           assert.is_true(connect(settings()))
@@ -104,27 +104,27 @@ describe("the store of TLS sessions", function()
         local off = settings({}, { session_cache = false })
         assert.is_false(connect(off))
         assert.is_false(connect(off))
-        assert.is_nil(sessions.take(settings()))
+        assert.is_nil(session_cache.take(settings()))
         connect(settings())
-        assert.is_nil(sessions.take(off))
-        assert.is_truthy(sessions.take(settings()))
+        assert.is_nil(session_cache.take(off))
+        assert.is_truthy(session_cache.take(settings()))
       end)
 
       it("hands out nothing that has expired", function()
         connect(settings())
         local now, clock = os.time(), os.time
         os.time = function() return now + 8 * 24 * 3600 end -- luacheck: ignore
-        local late = sessions.take(settings())
+        local late = session_cache.take(settings())
         os.time = clock -- luacheck: ignore
         assert.is_nil(late)
-        assert.is_nil(sessions.take(settings()))
+        assert.is_nil(session_cache.take(settings()))
         connect(settings())
-        assert.is_truthy(sessions.take(settings()))
+        assert.is_truthy(session_cache.take(settings()))
       end)
 
       it("is no way around the engine's own look", function()
         connect(settings())
-        local session = assert(sessions.take(settings()))
+        local session = assert(session_cache.take(settings()))
         local with = settings { host = "other.test" }
         local peer = tls.peer(with)
         peer.session = session
@@ -152,7 +152,7 @@ describe("the store of TLS sessions", function()
       local other = core.tls_server(server)
       pair.handshake(filter, other)
       pair.send(other, filter, "220 hello")
-      sessions.put(with, filter)
+      session_cache.put(with, filter)
     end
     assert.equal(4, count(settings()))
     for port = 1, 65 do
@@ -167,12 +167,12 @@ describe("the store of TLS sessions", function()
 
   it("has nothing to do where there is no TLS", function()
     local clear = settings({}, { mode = "none" })
-    assert.is_nil(sessions.take(clear))
-    sessions.put(clear, { session = function() error "asked" end })
+    assert.is_nil(session_cache.take(clear))
+    session_cache.put(clear, { session = function() error "asked" end })
   end)
 
   it("keeps nothing of a connection that has nothing to give", function()
-    sessions.put(settings(), { session = function() end })
-    assert.is_nil(sessions.take(settings()))
+    session_cache.put(settings(), { session = function() end })
+    assert.is_nil(session_cache.take(settings()))
   end)
 end)

@@ -1,5 +1,5 @@
---- sessions: what servers gave out to resume TLS with, kept for the life of the process, so that a mailer made for one
--- mail profits from the one before.
+--- session_cache: what servers gave out to resume TLS with, kept for the life of the process, so that a mailer made
+-- for one mail profits from the one before.
 --
 -- A session is handed out only for what it was won with: the same context (trust, revocations, ciphers, our own
 -- certificate), host, port, mode, name, verification and pins. The engine looks at context and peer once more before
@@ -8,7 +8,7 @@
 
 local tls = require "smtpsec.tls"
 
-local sessions = {}
+local session_cache = {}
 
 local KEYS, EACH = 64, 4
 
@@ -63,7 +63,7 @@ end
 --- A session to offer on a new connection.
 ---@param settings table what config.resolve made
 ---@return userdata? session nil where there is none
-function sessions.take(settings)
+function session_cache.take(settings)
   if not wanted(settings) then return nil end
   local list = kept[key_of(settings)] or {}
   while list[1] do
@@ -82,7 +82,7 @@ end
 -- connection is done with, or after a mail; often does no harm.
 ---@param settings table those that the connection was made with
 ---@param conn userdata engine connection
-function sessions.put(settings, conn)
+function session_cache.put(settings, conn)
   local session = wanted(settings) and conn:session()
   if not session then return end
   local news = {}
@@ -98,8 +98,8 @@ function sessions.put(settings, conn)
 end
 
 --- Forgets all of them.
-function sessions.clear()
+function session_cache.clear()
   while order[1] do drop(table.remove(order)) end
 end
 
-return sessions
+return session_cache
