@@ -37,38 +37,30 @@ local function sorted(list)
   return copy
 end
 
--- What each log says: the queue's name of each message by its Message-ID, who got it by that name, how often a
--- recipient was refused.
-local readers = {
-  postfix = function(log)
-    local queued, got, refused = {}, {}, 0
-    for line in log:gmatch "[^\n]+" do
-      local name, id = line:match "cleanup%[%d+%]: (%w+): message%-id=(<[^>]+>)"
-      if id then queued[id] = name end
-      local by, to = line:match "virtual%[%d+%]: (%w+): to=<([^>]+)>.*status=sent"
-      if to then
-        got[by] = got[by] or {}
-        table.insert(got[by], to)
-      end
-      if line:find "reject: RCPT from" then refused = refused + 1 end
-    end
-    return queued, got, refused
-  end,
-  exim = function(log)
-    local queued, got, refused = {}, {}, 0
-    for line in log:gmatch "[^\n]+" do
-      local name, id = line:match "^%S+ %S+ (%S+) <= .* id=(%S+)"
-      if id then queued["<" .. id .. ">"] = name end
-      local by, to = line:match "^%S+ %S+ (%S+) [=-][>] %S+ <([^>]+)>"
-      if to then
-        got[by] = got[by] or {}
-        table.insert(got[by], to)
-      end
-      if line:find "rejected RCPT" then refused = refused + 1 end
-    end
-    return queued, got, refused
-  end,
+-- How each log says it: which name the queue gave to a Message-ID, that a recipient got the message of that name, that
+-- a recipient was refused.
+local logs = {
+  postfix = { queued = "cleanup%[%d+%]: (%w+): message%-id=<([^>]+)>",
+    got = "virtual%[%d+%]: (%w+): to=<([^>]+)>.*status=sent", refused = "reject: RCPT from" },
+  exim = { queued = "^%S+ %S+ (%S+) <= .* id=(%S+)", got = "^%S+ %S+ (%S+) [=-][>] %S+ <([^>]+)>",
+    refused = "rejected RCPT" },
 }
+
+-- The queue's name of each message by its Message-ID, who got it by that name, how often a recipient was refused.
+local function read(says, log)
+  local queued, got, refused = {}, {}, 0
+  for line in log:gmatch "[^\n]+" do
+    local name, id = line:match(says.queued)
+    if id then queued["<" .. id .. ">"] = name end
+    local by, to = line:match(says.got)
+    if to then
+      got[by] = got[by] or {}
+      table.insert(got[by], to)
+    end
+    if line:find(says.refused, 1, true) then refused = refused + 1 end
+  end
+  return queued, got, refused
+end
 
 -- Sends them all; the receipts, and how many mails had no recipient.
 local function send(server, port, marker)
@@ -98,7 +90,7 @@ for _, name in ipairs { "postfix", "exim" } do
   for port, how in pairs { mx = "BDAT", data = "DATA" } do
     it(("%s takes many mails by %s, and says of each what its receipt says"):format(name, how), function()
       local server = servers.start(name)
-      local _, _, refused_before = readers[name](server:log())
+      local _, _, refused_before = read(logs[name], server:log())
       runs = runs + 1
       local marker = ("bulk-%d-%d"):format(process.id(), runs)
       local receipts, without = send(server, port, marker)
@@ -127,7 +119,7 @@ for _, name in ipairs { "postfix", "exim" } do
       -- The log.
       local queued, got, refused
       process.wait(function()
-        queued, got, refused = readers[name](server:log())
+        queued, got, refused = read(logs[name], server:log())
         local count = 0
         for _, receipt in ipairs(receipts) do count = count + #(got[receipt.queue_id] or {}) end
         return count >= accepted

@@ -3,6 +3,7 @@
 local script = require "spec.support.script"
 local new_ends = require "spec.support.tls_ends".new
 
+local peer, client, last_events, normalized = script.peer, script.client, script.last_events, script.normalized
 local mail, rcpt = { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }
 local MAIL, RCPT = "MAIL FROM:<a@client.test>\r\n", "RCPT TO:<b@mail.test>\r\n"
 local ok, no = "250 ok\r\n", "550 no\r\n"
@@ -13,32 +14,10 @@ local function BDAT(text, more)
   return ("BDAT %d%s\r\n%s"):format(#text, more and "" or " LAST", text)
 end
 
--- The peer's first steps.
-local function peer(offers, ...)
-  return {
-    { reply = "220 mail.test\r\n" },
-    { expect = "EHLO client.test\r\n", reply = script.reply(250, "mail.test\n" .. offers) },
-    ...
-  }
-end
-
--- The client's, and then its turns.
-local function client(...)
-  return { "event", { "ehlo", "client.test" }, ... }
-end
-
 local function session(turns, ...)
   return script.everywhere {
     client = client((table.unpack or unpack)(turns)), peer = peer("PIPELINING\nCHUNKING", ...),
   }
-end
-
-local function last_events(result, n)
-  local from, events = #result.events - n, {}
-  for i = 1, n do
-    events[i] = result.events[from + i]
-  end
-  return events
 end
 
 local function addressed(offers, options)
@@ -46,15 +25,6 @@ local function addressed(offers, options)
   assert(conn:mail(mail[2]))
   assert(conn:rcpt(rcpt[2]))
   return conn
-end
-
--- What must come out, said in another way than the engine says it.
-local function normalized(text)
-  text = text:gsub("\r\n", "\n"):gsub("\r", "\n")
-  if text ~= "" and text:sub(-1) ~= "\n" then
-    text = text .. "\n"
-  end
-  return (text:gsub("\n", "\r\n"))
 end
 
 -- A server that goes by RFC 3030: the message, how many parts it had, and what follows it.

@@ -2,14 +2,7 @@
 -- (RFC 5321 sections 2.3.8 and 4.5.2).
 local script = require "spec.support.script"
 
--- What must come out, said in another way than the engine says it.
-local function normalized(text)
-  text = text:gsub("\r\n", "\n"):gsub("\r", "\n")
-  if text ~= "" and text:sub(-1) ~= "\n" then
-    text = text .. "\n"
-  end
-  return (text:gsub("\n", "\r\n"))
-end
+local normalized = script.normalized
 
 local function encoded(text)
   local out = {}

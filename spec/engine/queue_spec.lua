@@ -1,31 +1,10 @@
 -- Groups of commands and whose reply is whose (RFC 2920 section 3.1).
 local script = require "spec.support.script"
 
+local peer, client, last_events = script.peer, script.client, script.last_events
 local mail, rcpt, data = { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "data" }
 local MAIL, RCPT = "MAIL FROM:<a@client.test>\r\n", "RCPT TO:<b@mail.test>\r\n"
 local ok = "250 ok\r\n"
-
--- The peer's first steps.
-local function peer(offers, ...)
-  return {
-    { reply = "220 mail.test\r\n" },
-    { expect = "EHLO client.test\r\n", reply = script.reply(250, "mail.test\n" .. offers) },
-    ...
-  }
-end
-
--- The client's, and then its turns.
-local function client(...)
-  return { "event", { "ehlo", "client.test" }, ... }
-end
-
-local function last_events(result, n)
-  local from, events = #result.events - n, {}
-  for i = 1, n do
-    events[i] = result.events[from + i]
-  end
-  return events
-end
 
 describe("a group of commands", function()
   it("leaves in one flight where PIPELINING is offered", function()

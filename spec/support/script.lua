@@ -476,4 +476,37 @@ function script.parse(bytes)
   return seen
 end
 
+--- A peer's first steps, and what follows them.
+---@param offers string keywords, a line each
+function script.peer(offers, ...)
+  return {
+    { reply = "220 mail.test\r\n" },
+    { expect = "EHLO client.test\r\n", reply = script.reply(250, "mail.test\n" .. offers) },
+    ...
+  }
+end
+
+--- A client's first turns, and what follows them.
+function script.client(...)
+  return { "event", { "ehlo", "client.test" }, ... }
+end
+
+--- The last n events of what script.play gave.
+function script.last_events(result, n)
+  local from, events = #result.events - n, {}
+  for i = 1, n do
+    events[i] = result.events[from + i]
+  end
+  return events
+end
+
+--- A message as it must come out, said in another way than the engine says it.
+function script.normalized(text)
+  text = text:gsub("\r\n", "\n"):gsub("\r", "\n")
+  if text ~= "" and text:sub(-1) ~= "\n" then
+    text = text .. "\n"
+  end
+  return (text:gsub("\n", "\r\n"))
+end
+
 return script

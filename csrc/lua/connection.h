@@ -1,0 +1,15 @@
+/* connection: what the two files with a connection's methods share. */
+#ifndef SS_LUA_CONNECTION_H
+#define SS_LUA_CONNECTION_H
+
+#include "smtpsec.h"
+
+#include <lua.h>
+
+/* The connection at 1, which its userdata owns; an error when there is something else, or it is closed. */
+ss_conn *ss_lua_check_connection(lua_State *L);
+
+/* Adds the methods of command.c to the table on top of the stack. */
+void ss_lua_add_commands(lua_State *L);
+
+#endif
