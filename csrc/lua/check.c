@@ -22,15 +22,6 @@ lua_Integer ss_check_int(lua_State *L, int arg, lua_Integer lo, lua_Integer hi)
   return n;
 }
 
-lua_Integer ss_opt_milliseconds(lua_State *L, int arg)
-{
-  const lua_Number year = 366.0 * 86400;
-  if (lua_isnoneornil(L, arg)) return -1;
-  lua_Number seconds = luaL_checknumber(L, arg);
-  luaL_argcheck(L, seconds >= 0, arg, "seconds cannot be negative");
-  return (lua_Integer)ceil((seconds < year ? seconds : year) * 1000);
-}
-
 /* Pushes the field and returns its type; an error unless it is nil or of the wanted type. */
 static int field(lua_State *L, int table, const char *key, int wanted)
 {

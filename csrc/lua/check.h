@@ -29,10 +29,6 @@
  * Bounds must be exact as doubles (below 2^53). */
 lua_Integer ss_check_int(lua_State *L, int arg, lua_Integer lo, lua_Integer hi);
 
-/* Seconds at `arg` as milliseconds: a number >= 0, rounded up, at most a year. -1 where the argument is nil or absent
- * (no bound). */
-lua_Integer ss_opt_milliseconds(lua_State *L, int arg);
-
 /* Fields of the options table at index `table`. A field that is nil gives NULL, false or `otherwise`; one of another
  * type is an error that names it. A string is owned by the table: it lives as long as the table holds it. */
 const char *ss_opt_field_string(lua_State *L, int table, const char *key, size_t *length);

@@ -153,4 +153,8 @@ void ss_lua_open_header(lua_State *L)
                                        {"address", address},
                                        {NULL, NULL}};
   ss_scratch_functions(L, functions);
+  lua_pushinteger(L, SS_HEADER_WIDTH);
+  lua_setfield(L, -2, "header_width");
+  lua_pushinteger(L, SS_HEADER_LONGEST);
+  lua_setfield(L, -2, "header_longest");
 }

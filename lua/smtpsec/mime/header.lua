@@ -6,10 +6,10 @@ local core = require "smtpsec.core"
 local header = {}
 
 --- Longest token, in octets.
-header.LONGEST = 900
+header.LONGEST = core.header_longest
 
 --- Longest name of a field: whatever its value, an encoded word fits on the line behind it.
-header.LONGEST_NAME = 76 - #": " - 24
+header.LONGEST_NAME = core.header_width - #": " - 24
 
 local Field = {}
 Field.__index = Field
