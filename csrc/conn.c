@@ -1,5 +1,7 @@
 /* conn: the facade (smtpsec.h). It routes bytes: wire → (tls) → proto → events, commands → proto → (tls) → wire; runs
  * the SASL exchange; and holds the gates of the security policy. How SMTP or TLS work is not its business. */
+#include "base/ascii.h"
+#include "base/wipe.h"
 #include "sasl/sasl.h"
 #include "smtp/auth.h"
 #include "smtp/proto.h"
@@ -51,7 +53,7 @@ ss_conn *ss_conn_new(const ss_conn_options *o, ss_error *e)
 void ss_conn_free(ss_conn *c)
 {
   if (!c) return;
-  ss_sasl_end(&c->sasl);
+  ss_sasl_free(&c->sasl);
   ss_proto_free(&c->proto);
   ss_tls_free(c->tls);
   free(c);
@@ -136,6 +138,28 @@ static ss_status handshake(ss_conn *c, ss_event *event, ss_error *e)
   return SS_OK;
 }
 
+/* Gives TLS what waits in clear, one record at a time. Nobody can read a record before its last byte, so there is the
+ * end of every command in it. */
+static ss_status encrypt(ss_conn *c, ss_error *e)
+{
+  ss_buf *text = &c->proto.out;
+  while (ss_buf_len(text)) {
+    size_t n = ss_buf_len(text), taken, lent;
+    ss_status status = ss_tls_write(c->tls, ss_buf_data(text), n < RECORD ? n : RECORD, &taken);
+    if (status == SS_E_FULL) return SS_OK;
+    if (status == SS_E_STATE) {
+      ss_fail(e, SS_E_CLOSED, "TLS was ended, and there is more to send");
+      return fatal(c, e);
+    }
+    if (status != SS_OK) return fatal_tls(c, e);
+    ss_buf_consume(text, taken);
+    c->encrypted += taken;
+    ss_tls_output(c->tls, &lent);
+    ss_queue_place(&c->proto.queue, c->encrypted, c->wire_sent + lent);
+  }
+  return SS_OK;
+}
+
 /* ---- events --------------------------------------------------------------------------------------------------- */
 
 static ss_status respond(ss_conn *c, ss_error *e)
@@ -145,32 +169,62 @@ static ss_status respond(ss_conn *c, ss_error *e)
   return status == SS_OK ? SS_AGAIN : status;
 }
 
-/* A challenge is answered here; the caller sees only the outcome of AUTH. SS_AGAIN: go on. */
-static ss_status on_challenge(ss_conn *c, const ss_reply *reply, ss_error *e)
+static ss_status decode(ss_buf *challenge, const ss_reply *reply, ss_error *e)
 {
-  ss_buf *challenge = &c->sasl.challenge;
   ss_status status = ss_auth_challenge(challenge, reply->text, reply->length);
   if (status == SS_E_ARGUMENT) return ss_fail(e, SS_E_AUTH, "the server sent a challenge that is not base64");
   if (status == SS_E_FULL)
     return ss_fail(e, SS_E_AUTH, "the server sent a challenge of more than %d bytes", SS_SASL_BYTES);
-  if (status != SS_OK) return ss_fail(e, status, "no memory for a challenge");
+  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for a challenge");
+}
+
+/* The mechanism is the caller's: so is the challenge. */
+static ss_status pass_on(ss_conn *c, ss_event *event, ss_error *e)
+{
+  event->type = SS_EVENT_CHALLENGE;
+  event->challenge = ss_buf_data(&c->sasl.challenge);
+  event->challenge_length = ss_buf_len(&c->sasl.challenge);
+  return ss_sasl_count(&c->sasl, e);
+}
+
+/* A challenge is answered here, where the mechanism is ours; the caller sees only the outcome of AUTH. SS_AGAIN: go on. */
+static ss_status on_challenge(ss_conn *c, ss_event *event, ss_error *e)
+{
+  ss_buf *challenge = &c->sasl.challenge;
+  ss_status status = decode(challenge, &event->reply, e);
+  if (status != SS_OK) return status;
   if (c->initial_held) {
     c->initial_held = false;
     return respond(c, e);
   }
+  if (!c->sasl.exchange.mechanism) return pass_on(c, event, e);
   const uint8_t *bytes = ss_buf_len(challenge) ? ss_buf_data(challenge) : (const uint8_t *)"";
   status = ss_sasl_step(&c->sasl, bytes, ss_buf_len(challenge), e);
   return status == SS_OK ? respond(c, e) : status;
 }
 
-/* 235 counts only when the mechanism has said all it has to say: else the server never saw what it accepts. */
-static ss_status on_auth(ss_conn *c, const ss_reply *reply, ss_error *e)
+/* RFC 4954 section 4: "*" takes AUTH back. Said, where it still can be, before a connection ends whose server failed its part. */
+static void take_back(ss_conn *c)
 {
-  if (reply->code == 334) return on_challenge(c, reply, e);
-  bool early = reply->code < 400 && (!c->sasl.done || c->initial_held);
+  ss_error ignored;
+  ss_proto_cancel(&c->proto, &ignored);
+  if (c->tls_up) encrypt(c, &ignored);
+}
+
+/* 235 counts only when the mechanism has said all it has to say, and seen all it has to see: else the server never saw
+ * what it accepts, or never proved what it has to prove. */
+static ss_status on_auth(ss_conn *c, ss_event *event, ss_error *e)
+{
+  if (event->reply.code == 334) {
+    ss_status status = on_challenge(c, event, e);
+    if (status == SS_E_AUTH) take_back(c);
+    return status;
+  }
+  bool early = event->reply.code < 400 && (!c->sasl.exchange.done || c->initial_held);
   ss_sasl_end(&c->sasl);
-  if (early) return ss_fail(e, SS_E_AUTH, "the server accepted a login before it had the credentials");
-  return SS_OK;
+  return early ? ss_fail(e, SS_E_AUTH, "the server accepted the login by %s before the exchange was complete",
+                         c->sasl.name)
+               : SS_OK;
 }
 
 /* spec/security: response injection. Not one byte may follow the 220, be it a whole line or the beginning of one. */
@@ -211,10 +265,10 @@ static ss_status check_written(ss_conn *c, const ss_command *command, const ss_r
   return SS_OK;
 }
 
-static ss_status react(ss_conn *c, const ss_event *event, ss_error *e)
+static ss_status react(ss_conn *c, ss_event *event, ss_error *e)
 {
   switch (event->verb) {
-  case SS_AUTH: return on_auth(c, &event->reply, e);
+  case SS_AUTH: return on_auth(c, event, e);
   case SS_STARTTLS: return on_starttls(c, &event->reply, e);
   default: return SS_OK;
   }
@@ -244,28 +298,6 @@ ss_status ss_conn_next(ss_conn *c, ss_event *event, ss_error *e)
 }
 
 /* ---- bytes out ------------------------------------------------------------------------------------------------ */
-
-/* Gives TLS what waits in clear, one record at a time. Nobody can read a record before its last byte, so there is the
- * end of every command in it. */
-static ss_status encrypt(ss_conn *c, ss_error *e)
-{
-  ss_buf *text = &c->proto.out;
-  while (ss_buf_len(text)) {
-    size_t n = ss_buf_len(text), taken, lent;
-    ss_status status = ss_tls_write(c->tls, ss_buf_data(text), n < RECORD ? n : RECORD, &taken);
-    if (status == SS_E_FULL) return SS_OK;
-    if (status == SS_E_STATE) {
-      ss_fail(e, SS_E_CLOSED, "TLS was ended, and there is more to send");
-      return fatal(c, e);
-    }
-    if (status != SS_OK) return fatal_tls(c, e);
-    ss_buf_consume(text, taken);
-    c->encrypted += taken;
-    ss_tls_output(c->tls, &lent);
-    ss_queue_place(&c->proto.queue, c->encrypted, c->wire_sent + lent);
-  }
-  return SS_OK;
-}
 
 ss_status ss_conn_output(ss_conn *c, const uint8_t **bytes, size_t *n, ss_error *e)
 {
@@ -344,32 +376,84 @@ int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e)
   return status == SS_OK ? outcome(c, ss_proto_command(&c->proto, verb, NULL, 0, e), e) : status;
 }
 
-/* AUTH with the initial response where the mechanism has one and the line has room for it (RFC 4954 section 4). */
-static int64_t start_exchange(ss_conn *c, const ss_mechanism *m, ss_error *e)
+/* AUTH with s->response as the initial response, where the line has room for it (RFC 4954 section 4). */
+static int64_t auth_with_initial(ss_conn *c, ss_error *e)
+{
+  const ss_buf *response = &c->sasl.response;
+  int64_t tag = ss_proto_auth(&c->proto, c->sasl.name, ss_buf_data(response), ss_buf_len(response), e);
+  c->initial_held = tag == SS_E_FULL;
+  return c->initial_held ? ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e) : tag;
+}
+
+static int64_t start_exchange(ss_conn *c, bool client_first, ss_error *e)
 {
   c->initial_held = false;
-  if (!m->client_first) return ss_proto_auth(&c->proto, m->name, NULL, 0, e);
-  ss_status status = ss_sasl_step(&c->sasl, NULL, 0, e);
-  if (status != SS_OK) return status;
-  const ss_buf *response = &c->sasl.response;
-  int64_t tag = ss_proto_auth(&c->proto, m->name, ss_buf_data(response), ss_buf_len(response), e);
-  if (tag != SS_E_FULL) return tag;
-  c->initial_held = true;
-  return ss_proto_auth(&c->proto, m->name, NULL, 0, e);
+  return client_first ? auth_with_initial(c, e) : ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e);
+}
+
+/* What a failed beginning of an exchange leaves behind is wiped; a tag goes through. */
+static int64_t began(ss_conn *c, int64_t result, const ss_error *e)
+{
+  if (result < 0) ss_sasl_end(&c->sasl);
+  return outcome(c, result, e);
+}
+
+static ss_status may_authenticate(const ss_conn *c, const char *mechanism, ss_error *e)
+{
+  ss_status status = gate(c, SS_AUTH, e);
+  return status == SS_OK ? ss_proto_check_auth(&c->proto, mechanism, e) : status;
+}
+
+/* RFC 5802 section 4: the names of mechanisms with channel binding end in -PLUS, also of those that are not known here. */
+static bool offers_binding(const ss_caps *caps)
+{
+  static const char suffix[] = "-PLUS";
+  const size_t n = sizeof suffix - 1;
+  ss_keyword k;
+  ss_word word;
+  for (size_t at = 0; ss_caps_next(caps, &at, &k);) {
+    if (!ss_ascii_same(k.name, k.name_length, "AUTH")) continue;
+    for (size_t i = 0; ss_caps_next_param(&k, &i, &word);)
+      if (word.length > n && ss_ascii_same(word.text + word.length - n, n, suffix)) return true;
+  }
+  return false;
 }
 
 int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *who, ss_error *e)
 {
-  ss_status status = gate(c, SS_AUTH, e);
-  if (status != SS_OK) return status;
   const ss_mechanism *m = ss_mechanism_find(mechanism);
-  if (!m) return ss_fail(e, SS_E_ARGUMENT, "there is no mechanism of this name");
-  status = ss_proto_check_auth(&c->proto, m->name, e);
-  if (status == SS_OK) status = ss_sasl_begin(&c->sasl, m, who, e);
-  if (status != SS_OK) return outcome(c, status, e);
-  int64_t tag = start_exchange(c, m, e);
-  if (tag < 0) ss_sasl_end(&c->sasl);
-  return outcome(c, tag, e);
+  ss_binding binding;
+  ss_status status = gate(c, SS_AUTH, e);
+  if (status == SS_OK && !m) status = ss_fail(e, SS_E_ARGUMENT, "there is no mechanism of this name");
+  if (status == SS_OK) status = may_authenticate(c, m->name, e);
+  if (status != SS_OK) return status;
+  bool bound = who->binding && ss_conn_binding(c, who->binding, &binding);
+  status = ss_sasl_begin(&c->sasl, m, who, bound ? &binding : NULL, offers_binding(&c->proto.caps), e);
+  ss_wipe(&binding, sizeof binding);
+  if (status == SS_OK && m->client_first) status = ss_sasl_step(&c->sasl, NULL, 0, e);
+  return began(c, status == SS_OK ? start_exchange(c, m->client_first, e) : status, e);
+}
+
+int64_t ss_conn_auth_outside(ss_conn *c, const char *mechanism, const void *initial, size_t n, bool done,
+                             ss_error *e)
+{
+  ss_status status = may_authenticate(c, mechanism, e);
+  if (status == SS_OK) status = ss_sasl_begin_outside(&c->sasl, mechanism, e);
+  if (status != SS_OK) return status;
+  if (initial) status = ss_sasl_respond(&c->sasl, initial, n, done, e);
+  return began(c, status == SS_OK ? start_exchange(c, initial != NULL, e) : status, e);
+}
+
+ss_status ss_conn_respond(ss_conn *c, const void *response, size_t n, bool done, ss_error *e)
+{
+  if (ss_conn_failed(c)) return repeat(c, e);
+  if (!c->sasl.going_on || c->sasl.exchange.mechanism)
+    return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
+  if (!response) return ss_proto_cancel(&c->proto, e);
+  ss_status status = ss_sasl_respond(&c->sasl, response, n, done, e);
+  if (status != SS_OK) return status;
+  status = respond(c, e);
+  return status == SS_AGAIN ? SS_OK : status;
 }
 
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e)
@@ -426,6 +510,17 @@ const ss_caps *ss_conn_caps(const ss_conn *c)
 ss_tls *ss_conn_tls(const ss_conn *c)
 {
   return c->tls_running ? c->tls : NULL;
+}
+
+bool ss_conn_binding(const ss_conn *c, const char *type, ss_binding *to)
+{
+  return c->tls_up && ss_tls_binding(c->tls, type, to);
+}
+
+const char *ss_conn_complaint(const ss_conn *c, size_t *n)
+{
+  *n = ss_buf_len(&c->sasl.complaint);
+  return (const char *)ss_buf_data(&c->sasl.complaint);
 }
 
 bool ss_conn_is_verified(const ss_conn *c)

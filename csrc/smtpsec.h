@@ -42,15 +42,18 @@ typedef struct ss_conn_options {
 } ss_conn_options;
 
 typedef enum ss_event_type {
-  SS_EVENT_REPLY,  /* a command was answered */
-  SS_EVENT_SECURED /* the TLS handshake is done, and the server is who it must be */
+  SS_EVENT_REPLY,    /* a command was answered */
+  SS_EVENT_SECURED,  /* the TLS handshake is done, and the server is who it must be */
+  SS_EVENT_CHALLENGE /* of a mechanism outside: ss_conn_respond is due */
 } ss_event_type;
 
 typedef struct ss_event {
   ss_event_type type;
   ss_verb verb; /* of the command; SS_VERBS when the server spoke unasked (421) */
   uint32_t tag;
-  ss_reply reply; /* its text is valid until the next call */
+  ss_reply reply;           /* its text is valid until the next call */
+  const uint8_t *challenge; /* likewise; decoded */
+  size_t challenge_length;
 } ss_event;
 
 /* A connection that waits for the greeting, behind TLS where the mode says so. NULL with `e` set on failure. */
@@ -76,7 +79,16 @@ ss_status ss_conn_next(ss_conn *c, ss_event *event, ss_error *e);
 /* Commands. Each returns a tag above 0, which the event that answers it carries, or an error; then nothing was queued.
  * `domain` is what EHLO, HELO and LHLO take (ss_conn_greet), a mailbox is without angle brackets. */
 int64_t ss_conn_greet(ss_conn *c, ss_verb verb, const char *domain, size_t n, ss_error *e);
+/* AUTH. The credentials are copied, and wiped when the exchange ends. Challenges are answered in here; the reply is an event. */
 int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *who, ss_error *e);
+
+/* AUTH by a mechanism that the caller has himself: an initial response (NULL: none), and to each challenge, which comes as an
+ * event, a response, or NULL to take AUTH back, which has a reply too (RFC 4954 section 4). `done` with the last response
+ * there is: before it, 235 is a violation. Bytes are not yet base64. */
+int64_t ss_conn_auth_outside(ss_conn *c, const char *mechanism, const void *initial, size_t n, bool done,
+                             ss_error *e);
+ss_status ss_conn_respond(ss_conn *c, const void *response, size_t n, bool done, ss_error *e);
+
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e);
 int64_t ss_conn_rcpt(ss_conn *c, const char *mailbox, size_t n, const ss_rcpt_options *o, ss_error *e);
 int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e); /* STARTTLS, DATA, RSET, NOOP, QUIT */
@@ -111,8 +123,11 @@ const ss_caps *ss_conn_caps(const ss_conn *c);
 ss_verb ss_conn_waiting(ss_conn *c);        /* the command whose reply is due, or SS_VERBS */
 ss_tls *ss_conn_tls(const ss_conn *c);      /* borrowed; NULL before TLS began */
 bool ss_conn_is_verified(const ss_conn *c); /* TLS is up and the server proved who it is */
-bool ss_conn_is_ready(const ss_conn *c);    /* MAIL may be queued now, without RSET before it */
-bool ss_conn_is_idle(ss_conn *c);      /* between transactions, nothing unread, unwritten or unanswered */
-bool ss_conn_failed(const ss_conn *c); /* a fatal error has happened */
+bool ss_conn_binding(const ss_conn *c, const char *type, ss_binding *to); /* as ss_tls_binding */
+const char *ss_conn_complaint(const ss_conn *c,
+                              size_t *n); /* why the server refused a login, in a challenge */
+bool ss_conn_is_ready(const ss_conn *c);  /* MAIL may be queued now, without RSET before it */
+bool ss_conn_is_idle(ss_conn *c);         /* between transactions, nothing unread, unwritten or unanswered */
+bool ss_conn_failed(const ss_conn *c);    /* a fatal error has happened */
 
 #endif

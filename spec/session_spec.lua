@@ -128,8 +128,8 @@ describe("a session", function()
 
     it("by the strongest mechanism that both sides know", function()
       local core = require "smtpsec.core"
-      local seen = login("AUTH LOGIN FOO " .. core.mechanisms[1]:lower() .. " PLAIN",
-        "C: AUTH " .. core.mechanisms[1], "S: 535 no", { drain = true })
+      local seen = login("AUTH LOGIN FOO " .. core.mechanisms[1].name:lower() .. " PLAIN",
+        "C: AUTH " .. core.mechanisms[1].name, "S: 535 no", { drain = true })
       talk.failed(seen, { kind = "auth", code = 535 })
     end)
 

@@ -69,20 +69,6 @@ static int quit(lua_State *L)
   return simple(L, SS_QUIT);
 }
 
-/* conn:auth(mechanism, user, password) -> tag */
-static int auth(lua_State *L)
-{
-  ss_error e;
-  ss_credentials who;
-  ss_conn *c = ss_lua_check_connection(L);
-  size_t length;
-  const char *mechanism = luaL_checklstring(L, 2, &length);
-  luaL_argcheck(L, !memchr(mechanism, '\0', length), 2, "contains a NUL");
-  who.user = luaL_checklstring(L, 3, &who.user_length);
-  who.password = luaL_checklstring(L, 4, &who.password_length);
-  return tagged(L, ss_conn_auth(c, mechanism, &who, &e), &e);
-}
-
 static void check_delivery(lua_State *L, int table, ss_mail_options *o)
 {
   static const char *const modes[] = {"return", "notify", NULL};
@@ -289,9 +275,8 @@ static int finish(lua_State *L)
 void ss_lua_add_commands(lua_State *L)
 {
   static const luaL_Reg methods[] = {
-      {"ehlo", ehlo}, {"helo", helo},   {"lhlo", lhlo},         {"starttls", starttls},
-      {"auth", auth}, {"mail", mail},   {"rcpt", rcpt},         {"data", data},
-      {"body", body}, {"chunk", chunk}, {"finish", finish},     {"rset", rset},
-      {"noop", noop}, {"quit", quit},   {"transact", transact}, {NULL, NULL}};
+      {"ehlo", ehlo}, {"helo", helo}, {"lhlo", lhlo}, {"starttls", starttls}, {"mail", mail},
+      {"rcpt", rcpt}, {"data", data}, {"body", body}, {"chunk", chunk},       {"finish", finish},
+      {"rset", rset}, {"noop", noop}, {"quit", quit}, {"transact", transact}, {NULL, NULL}};
   luaL_setfuncs(L, methods, 0);
 }

@@ -119,6 +119,13 @@ static int push_reply(lua_State *L, const ss_event *event, int skipped)
   return 7;
 }
 
+static int push_challenge(lua_State *L, const ss_event *event)
+{
+  lua_pushliteral(L, "challenge");
+  lua_pushlstring(L, event->challenge ? (const char *)event->challenge : "", event->challenge_length);
+  return 2;
+}
+
 /* A reply that only says that all goes well so far. */
 static bool is_routine(const ss_event *event)
 {
@@ -127,7 +134,8 @@ static bool is_routine(const ss_event *event)
   return event->type == SS_EVENT_REPLY && routine[event->verb] && event->reply.code < 300;
 }
 
-/* conn:next(brief) -> "reply", verb, tag, code, enhanced or nil, text, skipped | "secured" | "again", skipped. With
+/* conn:next(brief) -> "reply", verb, tag, code, enhanced or nil, text, skipped | "secured" | "challenge", bytes | "again",
+ * skipped. With
  * `brief`, positive replies to MAIL, RCPT, BDAT and RSET are passed over and only counted: most replies of a bulk run. */
 static int next(lua_State *L)
 {
@@ -141,6 +149,7 @@ static int next(lua_State *L)
     status = ss_conn_next(c, &event, &e);
   if (status != SS_OK && status != SS_AGAIN) return ss_push_failure(L, &e);
   if (status == SS_OK && event.type == SS_EVENT_REPLY) return push_reply(L, &event, skipped);
+  if (status == SS_OK && event.type == SS_EVENT_CHALLENGE) return push_challenge(L, &event);
   lua_pushstring(L, status == SS_OK ? "secured" : "again");
   lua_pushinteger(L, skipped);
   return 2;
@@ -278,15 +287,6 @@ static int close_notify(lua_State *L)
   return 0;
 }
 
-static void push_mechanisms(lua_State *L)
-{
-  lua_newtable(L);
-  for (int i = 0; ss_mechanisms[i]; i++) {
-    lua_pushstring(L, ss_mechanisms[i]->name);
-    lua_rawseti(L, -2, i + 1);
-  }
-}
-
 void ss_lua_open_connection(lua_State *L)
 {
   static const luaL_Reg methods[] = {
@@ -300,9 +300,10 @@ void ss_lua_open_connection(lua_State *L)
   luaL_getmetatable(L, class);
   lua_getfield(L, -1, "__index");
   ss_lua_add_commands(L);
+  ss_lua_add_login(L);
   lua_pop(L, 2);
   lua_pushcfunction(L, new);
   lua_setfield(L, -2, "connection");
-  push_mechanisms(L); /* names, strongest first */
+  ss_lua_push_mechanisms(L);
   lua_setfield(L, -2, "mechanisms");
 }

@@ -1,4 +1,4 @@
-/* connection: what the two files with a connection's methods share. */
+/* connection: what the three files with a connection's methods share. */
 #ifndef SS_LUA_CONNECTION_H
 #define SS_LUA_CONNECTION_H
 
@@ -9,7 +9,12 @@
 /* The connection at 1, which its userdata owns; an error when there is something else, or it is closed. */
 ss_conn *ss_lua_check_connection(lua_State *L);
 
-/* Adds the methods of command.c to the table on top of the stack. */
+/* Adds the methods of command.c and login.c to the table on top of the stack. */
 void ss_lua_add_commands(lua_State *L);
+void ss_lua_add_login(lua_State *L);
+
+/* Pushes the list of mechanisms, strongest first: { name, user, password, token, certificate (what it needs), binds, prepares,
+ * only_named }. */
+void ss_lua_push_mechanisms(lua_State *L);
 
 #endif

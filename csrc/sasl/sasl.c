@@ -1,63 +1,145 @@
 /* sasl: see sasl.h. */
 #include "sasl/sasl.h"
+#include "base/wipe.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { HOST_BYTES = 255, COMPLAINT_BYTES = 1024 };
 
 void ss_sasl_init(ss_sasl *s)
 {
-  *s = (ss_sasl){0};
+  memset(s, 0, sizeof *s);
   ss_buf_init(&s->user, SS_SASL_BYTES);
   ss_buf_init(&s->password, SS_SASL_BYTES);
+  ss_buf_init(&s->token, SS_SASL_BYTES);
+  ss_buf_init(&s->host, HOST_BYTES);
   ss_buf_init(&s->challenge, SS_SASL_BYTES);
   ss_buf_init(&s->response, 3 * SS_SASL_BYTES);
+  ss_buf_init(&s->complaint, COMPLAINT_BYTES);
 }
 
 void ss_sasl_end(ss_sasl *s)
 {
   ss_buf_free(&s->user);
   ss_buf_free(&s->password);
+  ss_buf_free(&s->token);
+  ss_buf_free(&s->host);
   ss_buf_free(&s->challenge);
   ss_buf_free(&s->response);
-  s->mechanism = NULL;
-  s->round = 0;
-  s->done = false;
+  ss_wipe(&s->binding, sizeof s->binding);
+  ss_wipe(s->state, sizeof s->state);
+  s->exchange = (ss_exchange){0};
+  s->going_on = false;
+}
+
+void ss_sasl_free(ss_sasl *s)
+{
+  ss_sasl_end(s);
+  ss_buf_free(&s->complaint);
 }
 
 /* A NUL would move the borders between PLAIN's fields (spec/security: NUL in credentials). */
-static ss_status copy(ss_buf *to, const char *what, const char *from, size_t n, ss_error *e)
+static ss_status copy(ss_span *span, ss_buf *to, const char *what, ss_span from, bool needed, ss_error *e)
 {
-  if (!from || n == 0) return ss_fail(e, SS_E_ARGUMENT, "the %s is empty", what);
-  if (memchr(from, '\0', n)) return ss_fail(e, SS_E_ARGUMENT, "the %s contains a NUL", what);
-  ss_status status = ss_buf_append(to, from, n);
+  *span = (ss_span){0};
+  if (needed && from.length == 0) return ss_fail(e, SS_E_ARGUMENT, "the %s is empty", what);
+  if (from.length == 0) return SS_OK;
+  if (memchr(from.bytes, '\0', from.length)) return ss_fail(e, SS_E_ARGUMENT, "the %s contains a NUL", what);
+  ss_status status = ss_buf_append(to, from.bytes, from.length);
   if (status == SS_E_FULL)
-    return ss_fail(e, SS_E_ARGUMENT, "the %s is longer than %d bytes", what, SS_SASL_BYTES);
-  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for the credentials");
+    return ss_fail(e, SS_E_ARGUMENT, "the %s is longer than %d bytes", what, (int)to->cap);
+  if (status != SS_OK) return ss_fail(e, status, "no memory for the credentials");
+  *span = (ss_span){(const char *)ss_buf_data(to), from.length};
+  return SS_OK;
 }
 
-ss_status ss_sasl_begin(ss_sasl *s, const ss_mechanism *m, const ss_credentials *who, ss_error *e)
+static ss_status copy_all(ss_sasl *s, unsigned needs, const ss_credentials *who, ss_error *e)
+{
+  ss_credentials *own = &s->exchange.who;
+  *own = *who;
+  ss_status status = copy(&own->user, &s->user, "user name", who->user, needs & SS_NEEDS_USER, e);
+  if (status == SS_OK)
+    status = copy(&own->password, &s->password, "password", who->password, needs & SS_NEEDS_PASSWORD, e);
+  if (status == SS_OK) status = copy(&own->token, &s->token, "token", who->token, needs & SS_NEEDS_TOKEN, e);
+  if (status == SS_OK) status = copy(&own->host, &s->host, "server's name", who->host, false, e);
+  return status;
+}
+
+static void begin(ss_sasl *s, const char *name)
 {
   ss_sasl_end(s);
-  ss_status status = copy(&s->user, "user name", who->user, who->user_length, e);
-  if (status == SS_OK) status = copy(&s->password, "password", who->password, who->password_length, e);
+  ss_buf_clear(&s->complaint);
+  snprintf(s->name, sizeof s->name, "%s", name);
+  s->exchange.state = s->state;
+  s->exchange.response = &s->response;
+  s->exchange.complaint = &s->complaint;
+  s->going_on = true;
+}
+
+ss_status ss_sasl_begin(ss_sasl *s, const ss_mechanism *m, const ss_credentials *who,
+                        const ss_binding *binding, bool binding_offered, ss_error *e)
+{
+  begin(s, m->name);
+  s->exchange.mechanism = m;
+  ss_status status = copy_all(s, m->needs, who, e);
+  if (status == SS_OK && m->binds && !binding)
+    status = ss_fail(e, SS_E_ARGUMENT, "%s needs a channel binding, and this channel has none", m->name);
   if (status != SS_OK) {
     ss_sasl_end(s);
     return status;
   }
-  s->mechanism = m;
+  if (binding) {
+    s->binding = *binding;
+    s->exchange.binding = &s->binding;
+  }
+  s->exchange.binding_offered = binding_offered;
   return SS_OK;
+}
+
+/* RFC 4422 section 3.1: 1 to 20 capital letters, digits, hyphens and underscores. */
+static bool is_name(const char *name)
+{
+  size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+  return n > 0 && n <= SS_SASL_NAME && name[n] == '\0';
+}
+
+ss_status ss_sasl_begin_outside(ss_sasl *s, const char *name, ss_error *e)
+{
+  if (!is_name(name))
+    return ss_fail(e, SS_E_ARGUMENT, "this is not the name of a SASL mechanism (RFC 4422, 3.1)");
+  begin(s, name);
+  return SS_OK;
+}
+
+static ss_status one_too_many(const ss_sasl *s, ss_error *e)
+{
+  return ss_fail(e, SS_E_AUTH, "the server sent one challenge more than %s has", s->name);
 }
 
 ss_status ss_sasl_step(ss_sasl *s, const uint8_t *challenge, size_t n, ss_error *e)
 {
-  const ss_mechanism *m = s->mechanism;
-  ss_credentials who = {(const char *)ss_buf_data(&s->user), (const char *)ss_buf_data(&s->password),
-                        ss_buf_len(&s->user), ss_buf_len(&s->password)};
-  if (challenge) s->round++;
-  if (s->round > m->challenges || (challenge && s->done))
-    return ss_fail(e, SS_E_AUTH, "the server sent one challenge more than %s has", m->name);
+  ss_exchange *x = &s->exchange;
+  if (challenge) x->round++;
+  if (x->round > x->mechanism->challenges || (challenge && x->done)) return one_too_many(s, e);
   ss_buf_clear(&s->response);
-  ss_status status = m->step(&who, s->round, challenge, n, &s->response, &s->done, e);
+  ss_status status = x->mechanism->step(x, challenge, n, e);
   if (status == SS_E_MEMORY || status == SS_E_FULL)
-    return ss_fail(e, SS_E_MEMORY, "no memory for AUTH %s", m->name);
+    return ss_fail(e, SS_E_MEMORY, "no memory for AUTH %s", s->name);
   return status;
+}
+
+ss_status ss_sasl_count(ss_sasl *s, ss_error *e)
+{
+  ss_exchange *x = &s->exchange;
+  return ++x->round > SS_SASL_ROUNDS || x->done ? one_too_many(s, e) : SS_OK;
+}
+
+ss_status ss_sasl_respond(ss_sasl *s, const void *bytes, size_t n, bool done, ss_error *e)
+{
+  if (n > SS_SASL_BYTES) return ss_fail(e, SS_E_ARGUMENT, "a response has at most %d bytes", SS_SASL_BYTES);
+  ss_buf_clear(&s->response);
+  s->exchange.done = done;
+  ss_status status = ss_buf_append(&s->response, bytes, n);
+  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for a response");
 }

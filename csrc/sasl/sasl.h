@@ -4,26 +4,45 @@
 
 #include "sasl/mechanism.h"
 
-/* Longest user name, password, challenge and response. */
-enum { SS_SASL_BYTES = 9216 };
+#include <stdalign.h>
+
+/* Longest user name, password, token, challenge and response; longest name of a mechanism (RFC 4422 section 3.1); most
+ * challenges of a mechanism that stands outside. */
+enum { SS_SASL_BYTES = 9216, SS_SASL_NAME = 20, SS_SASL_ROUNDS = 16 };
 
 typedef struct ss_sasl {
-  const ss_mechanism *mechanism; /* NULL: no exchange is going on */
-  ss_buf user, password, challenge, response;
-  int round;
-  bool done; /* the mechanism has said all it has to say */
+  bool going_on;
+  char name[SS_SASL_NAME + 1];
+  ss_buf user, password, token, host, challenge, response, complaint;
+  ss_binding binding;
+  alignas(max_align_t) unsigned char state[SS_MECHANISM_STATE];
+  ss_exchange exchange; /* its mechanism is NULL where the responses come from outside */
 } ss_sasl;
 
 void ss_sasl_init(ss_sasl *s);
 
-/* Wipes everything and ends the exchange; the object may begin another. */
+/* Wipes everything and ends the exchange; the object may begin another. What the server complained of is kept until
+ * then. */
 void ss_sasl_end(ss_sasl *s);
+void ss_sasl_free(ss_sasl *s);
 
-/* Copies the credentials. SS_OK; SS_E_ARGUMENT when one is missing, too long or contains NUL; SS_E_MEMORY. */
-ss_status ss_sasl_begin(ss_sasl *s, const ss_mechanism *m, const ss_credentials *who, ss_error *e);
+/* Copies the credentials. SS_OK; SS_E_ARGUMENT when one that the mechanism needs is missing, or one is too long or contains NUL;
+ * SS_E_MEMORY. The binding, where there is one, is copied too. */
+ss_status ss_sasl_begin(ss_sasl *s, const ss_mechanism *m, const ss_credentials *who,
+                        const ss_binding *binding, bool binding_offered, ss_error *e);
+
+/* Begins an exchange whose responses are made outside, by ss_sasl_respond. SS_OK, or SS_E_ARGUMENT for a name that no mechanism may
+ * have. */
+ss_status ss_sasl_begin_outside(ss_sasl *s, const char *name, ss_error *e);
 
 /* Computes s->response: the initial one (challenge NULL), or the one to a challenge. SS_OK, or SS_E_AUTH with `e` set
  * when the server asks for more than the mechanism has, or SS_E_MEMORY. */
 ss_status ss_sasl_step(ss_sasl *s, const uint8_t *challenge, size_t n, ss_error *e);
+
+/* Counts a challenge for the mechanism outside: SS_OK, or SS_E_AUTH when there were too many. */
+ss_status ss_sasl_count(ss_sasl *s, ss_error *e);
+
+/* Sets s->response, made outside; `done` as ss_exchange has it. SS_OK, SS_E_ARGUMENT (too long) or SS_E_MEMORY. */
+ss_status ss_sasl_respond(ss_sasl *s, const void *bytes, size_t n, bool done, ss_error *e);
 
 #endif

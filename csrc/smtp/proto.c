@@ -173,20 +173,39 @@ ss_status ss_proto_release(ss_proto *p)
   return SS_OK;
 }
 
-ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_error *e)
+/* Behind AUTH, what the client says to a challenge is a part of that command. */
+static ss_status answer_challenge(ss_proto *p, ss_status status, size_t before, ss_command *auth, ss_error *e)
 {
-  ss_command *oldest = ss_queue_oldest(&p->queue);
-  if (!oldest || oldest->verb != SS_AUTH) return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
-  size_t before = ss_buf_len(&p->out);
-  ss_status status = ss_auth_response(&p->out, response, n);
   if (status != SS_OK) {
     ss_buf_cut(&p->out, before);
     return memory_or_full(status, e);
   }
   p->released += ss_buf_len(&p->out) - before;
-  oldest->ends_at = p->released; /* the exchange is a part of its command */
-  oldest->wire_at = 0;
+  auth->ends_at = p->released;
+  auth->wire_at = 0;
   return SS_OK;
+}
+
+static ss_command *unanswered_auth(ss_proto *p, ss_error *e)
+{
+  ss_command *oldest = ss_queue_oldest(&p->queue);
+  if (oldest && oldest->verb == SS_AUTH) return oldest;
+  ss_fail(e, SS_E_STATE, "no challenge waits for a response");
+  return NULL;
+}
+
+ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_error *e)
+{
+  ss_command *auth = unanswered_auth(p, e);
+  size_t before = ss_buf_len(&p->out);
+  return auth ? answer_challenge(p, ss_auth_response(&p->out, response, n), before, auth, e) : SS_E_STATE;
+}
+
+ss_status ss_proto_cancel(ss_proto *p, ss_error *e)
+{
+  ss_command *auth = unanswered_auth(p, e);
+  size_t before = ss_buf_len(&p->out);
+  return auth ? answer_challenge(p, ss_buf_puts(&p->out, "*\r\n"), before, auth, e) : SS_E_STATE;
 }
 
 static ss_status check_body(ss_proto *p, ss_error *e)

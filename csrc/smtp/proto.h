@@ -56,6 +56,9 @@ ss_status ss_proto_check_auth(const ss_proto *p, const char *mechanism, ss_error
 int64_t ss_proto_auth(ss_proto *p, const char *mechanism, const uint8_t *initial, size_t n, ss_error *e);
 ss_status ss_proto_respond(ss_proto *p, const uint8_t *response, size_t n, ss_error *e);
 
+/* Instead of an answer: takes AUTH back. It has a reply. */
+ss_status ss_proto_cancel(ss_proto *p, ss_error *e);
+
 /* A piece of the message, at most SS_BODY_MAX bytes, after 354: SS_OK, SS_E_FULL (drain `out` first), SS_E_STATE,
  * SS_E_ARGUMENT (NUL). Then its end, which is a command: a tag. */
 ss_status ss_proto_body(ss_proto *p, const void *bytes, size_t n, ss_error *e);

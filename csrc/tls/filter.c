@@ -1,5 +1,6 @@
 /* filter: see filter.h. */
 #include "tls/filter.h"
+#include "tls/binding.h"
 #include "tls/openssl_error.h"
 #include "tls/watch.h"
 #include "tls/wire.h"
@@ -317,6 +318,11 @@ void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts)
   *facts = (ss_tls_facts){.authenticated = t->up ? t->watch.proof : NULL, .reason = t->watch.reason};
   /* A resumed connection was shown none: its session kept it. */
   ss_tls_facts_read(t->ssl, t->watch.shown ? t->watch.shown : SSL_get0_peer_certificate(t->ssl), facts);
+}
+
+bool ss_tls_binding(const ss_tls *t, const char *type, ss_binding *to)
+{
+  return t->up && ss_tls_binding_of(t->ssl, type, to);
 }
 
 ss_tls_session *ss_tls_take_session(ss_tls *t)

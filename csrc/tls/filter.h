@@ -10,6 +10,7 @@
 #ifndef SS_TLS_FILTER_H
 #define SS_TLS_FILTER_H
 
+#include "base/binding.h"
 #include "base/buf.h"
 #include "base/status.h"
 #include "tls/context.h"
@@ -66,6 +67,9 @@ const ss_error *ss_tls_error(const ss_tls *t);
 /* What is known so far, also after a failure. Nobody is `authenticated` before the handshake is done. */
 bool ss_tls_is_authenticated(const ss_tls *t); /* the handshake is done, and the peer proved who it is */
 void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts);
+
+/* The channel binding of this type, NULL for the best that there is (tls/binding.h). False when there is none. */
+bool ss_tls_binding(const ss_tls *t, const char *type, ss_binding *to);
 
 /* Hands out the newest session that the peer offered and that was not taken yet: one reference, the caller's. NULL
  * when there is none, and always where the peer was not proven. TLS 1.3 sessions arrive with the first bytes that are

@@ -121,7 +121,8 @@ local function choose(self)
     return nil, errors.new("auth", "a user name and a password were given, but the server does not offer AUTH",
       { stage = "auth" })
   end
-  for _, name in ipairs(self.settings.auth.mechanisms or core.mechanisms) do
+  for _, mechanism in ipairs(self.settings.auth.mechanisms or core.mechanisms) do
+    local name = mechanism.name or mechanism
     if (" " .. offered:upper() .. " "):find(" " .. name:upper() .. " ", 1, true) then return name end
   end
   return nil, errors.new("auth", "the server offers no mechanism that may be used here (it offers: " .. offered .. ")",
@@ -149,7 +150,7 @@ local function authenticate(self)
   if not password then return nil, err end
   local started = self.driver.now()
   local reply
-  reply, err = self.pump:ask("auth", mechanism .. " ***", mechanism, user, password)
+  reply, err = self.pump:ask("auth", mechanism .. " ***", mechanism, { user = user, password = password })
   if not reply then return nil, err end
   if not reply.good then
     return refused(reply, "auth", "the server refuses the login by " .. mechanism, { kind = "auth" })

@@ -18,7 +18,7 @@ end
 -- A login in clear against these steps, at every cut of the bytes.
 local function login(mechanism, user, password, ...)
   return script.everywhere {
-    options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", mechanism, user, password }, { "noop" } },
+    options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", mechanism, { user = user, password = password } }, { "noop" } },
     peer = peer(...),
   }
 end
@@ -59,7 +59,7 @@ describe("AUTH", function()
 
     it("does not take 235 for a login before the credentials were asked for", function()
       local result = login("PLAIN", "u", ("x"):rep(400), { expect = "AUTH PLAIN\r\n", reply = "235 ok\r\n" })
-      assert.same({ "auth", "the server accepted a login before it had the credentials" },
+      assert.same({ "auth", "the server accepted a login by PLAIN before the exchange was complete" },
         { result.failure.status, result.failure.text })
     end)
 
@@ -95,7 +95,7 @@ describe("AUTH", function()
         { first, { expect = "dXNlcg==\r\n", reply = "235 ok\r\n" } },
       } do
         local result = login("LOGIN", "user", "secret", steps[1], steps[2])
-        assert.same({ "auth", "the server accepted a login before it had the credentials" },
+        assert.same({ "auth", "the server accepted a login by LOGIN before the exchange was complete" },
           { result.failure.status, result.failure.text })
       end
     end)
@@ -110,7 +110,7 @@ describe("AUTH", function()
     it("does not take what comes before an answer was written for the reply to it", function()
       for answered = 0, 1 do
         local conn = script.ready(offers, clear)
-        conn:auth("LOGIN", "user", "secret")
+        conn:auth("LOGIN", { user = "user", password = "secret" })
         script.drain(conn)
         conn:feed "334 VXNlcm5hbWU6\r\n"
         assert.equal("again", (conn:next()))
@@ -156,7 +156,7 @@ describe("AUTH", function()
       } do
         local result = script.everywhere {
           options = clear,
-          client = { "event", { "ehlo", "client.test" }, { "auth", "PLAIN", "u", "p" }, { "auth", "PLAIN", "u", "q" },
+          client = { "event", { "ehlo", "client.test" }, { "auth", "PLAIN", { user = "u", password = "p" } }, { "auth", "PLAIN", { user = "u", password = "q" } },
             { "mail", "a@client.test" } },
           peer = peer({ expect = said, reply = reply }, { expect = "AUTH PLAIN AHUAcQ==\r\n", reply = "235 ok\r\n" },
             { expect = "MAIL FROM:<a@client.test>\r\n", reply = "250 ok\r\n" }),
@@ -173,7 +173,7 @@ describe("AUTH", function()
 
     it("421, and then it is over", function()
       local result = script.everywhere {
-        options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", "PLAIN", "u", "p" } },
+        options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", "PLAIN", { user = "u", password = "p" } } },
         peer = peer { expect = said, reply = "421 bye\r\n" },
       }
       assert.same({ "AUTH 421 bye", "closed" }, { result.events[3], result.failure.status })
@@ -208,7 +208,7 @@ describe("AUTH", function()
     it("a challenge as long as a line may be, and no longer", function()
       local function challenged(n)
         return script.play {
-          options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", "LOGIN", "u", "p" } },
+          options = clear, client = { "event", { "ehlo", "client.test" }, { "auth", "LOGIN", { user = "u", password = "p" } } },
           peer = peer({ expect = "AUTH LOGIN\r\n", reply = "334 " .. ("QUFB"):rep(n) .. "\r\n" },
             { expect = "dQ==\r\n", reply = "535 no\r\n" }),
         }.failure
@@ -220,7 +220,7 @@ describe("AUTH", function()
 
     it("challenges without end, to which there is one", function()
       local conn = script.ready(offers, clear)
-      conn:auth("CRAM-MD5", "u", "p")
+      conn:auth("CRAM-MD5", { user = "u", password = "p" })
       local rounds = 0
       local kind, status
       repeat
@@ -233,9 +233,9 @@ describe("AUTH", function()
   end)
 
   describe("refuses, and queues nothing:", function()
-    local function refused(conn, status, words, ...)
+    local function refused(conn, status, words, mechanism, user, password)
       local before = { conn:phase(), conn:waiting(), conn:idle() }
-      local tag, actual, text = conn:auth(...)
+      local tag, actual, text = conn:auth(mechanism, { user = user, password = password })
       assert.is_nil(tag)
       assert.same({ status, words }, { actual, text })
       assert.equal("", conn:output())
@@ -251,14 +251,14 @@ describe("AUTH", function()
         refused(conn, "argument", "the user name contains a NUL", mechanism, "u\0admin", "p")
         refused(conn, "argument", "the password contains a NUL", mechanism, "u", "\0p")
       end
-      assert.is_truthy(conn:auth("PLAIN", "u", "p"))
+      assert.is_truthy(conn:auth("PLAIN", { user = "u", password = "p" }))
     end)
 
     it("a user or password without end", function()
       local conn = script.ready(offers, clear)
       refused(conn, "argument", "the user name is longer than 9216 bytes", "PLAIN", ("u"):rep(9217), "p")
       refused(conn, "argument", "the password is longer than 9216 bytes", "PLAIN", "u", ("p"):rep(9217))
-      assert.is_truthy(conn:auth("LOGIN", "u", ("p"):rep(9216)))
+      assert.is_truthy(conn:auth("LOGIN", { user = "u", password = ("p"):rep(9216) }))
     end)
 
     it("a mechanism that there is not", function()
@@ -266,8 +266,8 @@ describe("AUTH", function()
       for _, name in ipairs { "X-OWN", "", "PLAI", "PLAIN ", "PLAIN\r\nRSET" } do
         refused(conn, "argument", "there is no mechanism of this name", name, "u", "p")
       end
-      assert.has_error(function() conn:auth("PLAIN\0", "u", "p") end)
-      assert.is_truthy(conn:auth("plain", "u", "p"))
+      assert.has_error(function() conn:auth("PLAIN\0", { user = "u", password = "p" }) end)
+      assert.is_truthy(conn:auth("plain", { user = "u", password = "p" }))
       assert.equal("AUTH PLAIN AHUAcA==\r\n", conn:output())
     end)
 
@@ -278,7 +278,7 @@ describe("AUTH", function()
 
     it("a second login after one", function()
       local conn = script.ready(offers, clear)
-      conn:auth("PLAIN", "u", "p")
+      conn:auth("PLAIN", { user = "u", password = "p" })
       script.answer(conn, "235 ok\r\n")
       refused(conn, "state", "this connection is authenticated already (RFC 4954, 4)", "PLAIN", "u", "p")
     end)
@@ -288,12 +288,12 @@ describe("AUTH", function()
         { "LOGIN", "u", "p" }, { "PLAIN", "other", "one" }, { "LOGIN", "", "" }, { "NO", "u", "p" },
       } do
         local conn = script.ready(offers, clear)
-        conn:auth("LOGIN", "user", "secret")
+        conn:auth("LOGIN", { user = "user", password = "secret" })
         script.drain(conn)
-        assert.is_nil((conn:auth(second[1], second[2], second[3])))
+        assert.is_nil((conn:auth(second[1], { user = second[2], password = second[3] })))
         script.answer(conn, "334 \r\n")
         assert.equal("dXNlcg==\r\n", script.drain(conn))
-        assert.is_nil((conn:auth(second[1], second[2], second[3])))
+        assert.is_nil((conn:auth(second[1], { user = second[2], password = second[3] })))
         script.answer(conn, "334 \r\n")
         assert.equal("c2VjcmV0\r\n", script.drain(conn))
         assert.equal("reply", (script.answer(conn, "235 ok\r\n")))
@@ -324,7 +324,7 @@ describe("AUTH", function()
     end
 
     local function may(conn)
-      local tag, status, text = conn:auth("PLAIN", "u", "p")
+      local tag, status, text = conn:auth("PLAIN", { user = "u", password = "p" })
       if not tag then
         assert.same({ "policy", words }, { status, text })
         assert.equal("", conn:output())
@@ -346,7 +346,7 @@ describe("AUTH", function()
           { expect = "EHLO client.test\r\n", reply = script.reply(250, "mail.test\n" .. offers) } },
       }
       local conn, filter = result.conn, result.peer.filter
-      conn:auth("LOGIN", "user", "secret")
+      conn:auth("LOGIN", { user = "user", password = "secret" })
       result.peer.steps = { { expect = "AUTH LOGIN\r\n" } }
       result.peer.at = 1
       result.peer:receive(script.drain(conn))
@@ -368,7 +368,7 @@ describe("AUTH", function()
       assert.is_false(may(script.ready(offers, { tls = "none" })))
       assert.is_true(may(script.ready(offers, clear)))
       assert.is_false(may(script.ready(offers, ends:options "opportunistic")))
-      local tag, status = script.ready(offers, { tls = "none" }):auth("CRAM-MD5", "u", "p")
+      local tag, status = script.ready(offers, { tls = "none" }):auth("CRAM-MD5", { user = "u", password = "p" })
       assert.is_nil(tag)
       assert.equal("policy", status)
     end)

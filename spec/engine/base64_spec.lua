@@ -12,7 +12,7 @@ local vectors = {
 -- What CRAM-MD5 makes of a challenge shows every bit of it.
 local function digest_by_engine(challenge)
   local conn = script.ready("AUTH CRAM-MD5", { tls = "none", insecure_cleartext = true })
-  conn:auth("CRAM-MD5", "u", "key")
+  conn:auth("CRAM-MD5", { user = "u", password = "key" })
   assert(script.answer(conn, "334 " .. challenge .. "\r\n"))
   return script.drain(conn)
 end

@@ -87,7 +87,7 @@ describe("capabilities", function()
   describe("AUTH", function()
     local function may_use(line, mechanism)
       local conn = script.ready(line, { tls = "none", insecure_cleartext = true })
-      local tag, status, text = conn:auth(mechanism, "user", "password")
+      local tag, status, text = conn:auth(mechanism, { user = "user", password = "password" })
       return tag and true or false, status, text
     end
 

@@ -389,7 +389,7 @@ describe("a connection", function()
       for _, call in ipairs {
         { "next" }, { "feed", ok }, { "feed", "" }, { "ehlo", "client.test" }, { "helo", "client.test" }, { "noop" },
         { "rset" }, { "quit" }, { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "data" }, { "body", "x", 1 },
-        { "finish" }, { "starttls" }, { "auth", "PLAIN", "u", "p" }, { "next" },
+        { "finish" }, { "starttls" }, { "auth", "PLAIN", { user = "u", password = "p" } }, { "next" },
       } do
         assert.same(first, { conn[call[1]](conn, call[2], call[3], call[4]) }, call[1])
         assert.equal("", conn:output())
@@ -543,7 +543,7 @@ describe("a connection", function()
         script.play(waiting)
         script.play(shaking)
         local login = script.ready("AUTH LOGIN", { tls = "none", insecure_cleartext = true })
-        login:auth("LOGIN", "user", "password")
+        login:auth("LOGIN", { user = "user", password = "password" })
       end
       collectgarbage()
       collectgarbage()

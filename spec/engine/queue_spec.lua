@@ -74,7 +74,7 @@ describe("a group of commands", function()
     it("AUTH, which also begins one", function()
       local result = script.everywhere {
         options = { tls = "none", insecure_cleartext = true },
-        client = client({ { "rset" }, { "auth", "PLAIN", "u", "p" } }),
+        client = client({ { "rset" }, { "auth", "PLAIN", { user = "u", password = "p" } } }),
         peer = peer("PIPELINING\nAUTH PLAIN", { expect = "RSET\r\n", reply = ok },
           { expect = "AUTH PLAIN AHUAcA==\r\n", reply = "235 ok\r\n" }),
       }

@@ -40,7 +40,7 @@ describe("STARTTLS", function()
     local go, tls = start(context)
     return {
       options = ends:options "starttls",
-      client = turns({ "ehlo", "client.test" }, { "auth", "PLAIN", "user", "password" },
+      client = turns({ "ehlo", "client.test" }, { "auth", "PLAIN", { user = "user", password = "password" } },
         { { "mail", "a@client.test" }, { "rcpt", "b@mail.test" }, { "data" } }, { body = ".secret\n" }, { { "finish" },
         { "quit" } }),
       peer = peer(go, tls,
@@ -114,7 +114,7 @@ describe("STARTTLS", function()
         local tag, status, text = conn:mail "a@client.test"
         assert.is_nil(tag)
         assert.same({ "policy", "MAIL is refused before TLS is up" }, { status, text })
-        tag, status, text = conn:auth("PLAIN", "user", "password")
+        tag, status, text = conn:auth("PLAIN", { user = "user", password = "password" })
         assert.is_nil(tag)
         assert.same({ "policy", "AUTH is refused before TLS is up" }, { status, text })
         assert.equal("", conn:output())
@@ -132,7 +132,7 @@ describe("STARTTLS", function()
         local conn = result.conn
         assert.is_nil(conn:tls())
         assert.equal("policy", (select(2, conn:mail "a@client.test")))
-        assert.equal("policy", (select(2, conn:auth("PLAIN", "u", "p"))))
+        assert.equal("policy", (select(2, conn:auth("PLAIN", { user = "u", password = "p" }))))
         assert.is_truthy(conn:quit())
       end
     end)
@@ -148,10 +148,10 @@ describe("STARTTLS", function()
 
   it("that is not required lets mail out in clear, and a password by its own switch only", function()
     local conn = script.ready("STARTTLS\nAUTH PLAIN", ends:options "opportunistic")
-    assert.equal("policy", (select(2, conn:auth("PLAIN", "u", "p"))))
+    assert.equal("policy", (select(2, conn:auth("PLAIN", { user = "u", password = "p" }))))
     assert.is_truthy(conn:mail "a@client.test")
     conn = script.ready("STARTTLS\nAUTH PLAIN", ends:options("opportunistic", { insecure_cleartext = true }))
-    assert.is_truthy(conn:auth("PLAIN", "u", "p"))
+    assert.is_truthy(conn:auth("PLAIN", { user = "u", password = "p" }))
   end)
 
   describe("forgets what was said in clear:", function()
@@ -170,7 +170,7 @@ describe("STARTTLS", function()
       assert.same({}, conn:capabilities())
       assert.is_nil(conn:server_name())
       assert.is_false(conn:idle())
-      for _, command in ipairs { { "mail", "a@client.test" }, { "noop" }, { "rset" }, { "auth", "PLAIN", "u", "p" } } do
+      for _, command in ipairs { { "mail", "a@client.test" }, { "noop" }, { "rset" }, { "auth", "PLAIN", { user = "u", password = "p" } } } do
         local tag, status, text = conn[command[1]](conn, command[2], command[3], command[4])
         assert.is_nil(tag)
         assert.equal("state", status)
@@ -182,7 +182,7 @@ describe("STARTTLS", function()
     it("what it offers then is what counts", function()
       local conn = secured(nil, { "ehlo", "client.test" }).conn
       assert.same({ SIZE = "" }, conn:capabilities())
-      assert.equal("unoffered", (select(2, conn:auth("PLAIN", "u", "p"))))
+      assert.equal("unoffered", (select(2, conn:auth("PLAIN", { user = "u", password = "p" }))))
       conn:mail "a@client.test"
       conn:rset()
       assert.is_truthy(conn:output())
@@ -191,7 +191,7 @@ describe("STARTTLS", function()
     it("a login, too", function()
       local go, tls = start(ends.server)
       local ehlo = { expect = hello.expect, reply = "250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n" }
-      local login = { "auth", "PLAIN", "u", "p" }
+      local login = { "auth", "PLAIN", { user = "u", password = "p" } }
       local logged_in = { expect = "AUTH PLAIN AHUAcA==\r\n", reply = "235 ok\r\n" }
       local result = script.everywhere({
         options = ends:options("opportunistic", { insecure_cleartext = true }),
@@ -213,7 +213,7 @@ describe("STARTTLS", function()
         end
         local result = script.everywhere({
           options = ends:options "starttls", peer = all, client = turns({ "ehlo", "client.test" },
-            { "auth", "PLAIN", "user", "password" }),
+            { "auth", "PLAIN", { user = "user", password = "password" } }),
         }, 20)
         assert.equal(expected.status, result.failure.status)
         assert.truthy(result.failure.text:find(expected.text, 1, true), result.failure.text)
@@ -285,7 +285,7 @@ describe("STARTTLS", function()
         ["220 g"] = "stalled", ["2"] = "stalled",
       } do
         local session = {
-          options = ends:options "starttls", client = turns({ "ehlo", "client.test" }, { "auth", "PLAIN", "u", "p" }),
+          options = ends:options "starttls", client = turns({ "ehlo", "client.test" }, { "auth", "PLAIN", { user = "u", password = "p" } }),
           peer = { { reply = "220 mail.test\r\n" }, { expect = hello.expect, reply = hello.reply .. ahead },
             { expect = "STARTTLS\r\n" }, { tls = ends.server }, { expect = hello.expect } },
         }

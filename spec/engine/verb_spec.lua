@@ -6,7 +6,7 @@ local core = require "smtpsec.core"
 -- Each command with arguments that are right in themselves.
 local commands = {
   ehlo = { "client.test" }, helo = { "client.test" }, lhlo = { "client.test" }, starttls = {},
-  auth = { "PLAIN", "user", "password" }, mail = { "a@client.test" }, rcpt = { "b@mail.test" }, data = {}, finish = {},
+  auth = { "PLAIN", { user = "user", password = "password" } }, mail = { "a@client.test" }, rcpt = { "b@mail.test" }, data = {}, finish = {},
   body = { "text", 1 }, chunk = { "text", 1 }, rset = {}, noop = {}, quit = {},
 }
 
@@ -55,10 +55,10 @@ local states = {
     legal = "ehlo helo lhlo quit" },
   ["between transactions"] = { make = ready, legal = "ehlo helo lhlo auth mail rset noop quit" },
   ["while EHLO is waited for"] = { make = after(greeted, { "ehlo", "client.test" }), legal = "" },
-  ["while AUTH is waited for"] = { make = after(ready, { "auth", "PLAIN", "user", "password" }), legal = "" },
-  ["after AUTH succeeded"] = { make = after(ready, { "auth", "PLAIN", "u", "p", reply = "235 ok\r\n" }),
+  ["while AUTH is waited for"] = { make = after(ready, { "auth", "PLAIN", { user = "user", password = "password" } }), legal = "" },
+  ["after AUTH succeeded"] = { make = after(ready, { "auth", "PLAIN", { user = "u", password = "p" }, reply = "235 ok\r\n" }),
     legal = "ehlo helo lhlo mail rset noop quit" },
-  ["after AUTH failed"] = { make = after(ready, { "auth", "PLAIN", "u", "p", reply = "535 no\r\n" }),
+  ["after AUTH failed"] = { make = after(ready, { "auth", "PLAIN", { user = "u", password = "p" }, reply = "535 no\r\n" }),
     legal = "ehlo helo lhlo auth mail rset noop quit" },
   ["after MAIL"] = { make = after(ready, { "mail", "a@client.test", reply = ok }), legal = "rcpt rset noop quit" },
   ["after MAIL was queued"] = { make = after(ready, { "mail", "a@client.test" }), legal = "rcpt rset noop quit" },
@@ -178,8 +178,8 @@ describe("the table of verbs", function()
           assert.is_nil(conn:body("x", 1))
           assert.is_nil(conn:ehlo "not a name")
           assert.is_nil(conn:mail "not an address")
-          assert.is_nil(conn:auth("NO-SUCH", "u", "p"))
-          assert.is_nil(conn:auth("PLAIN", "", ""))
+          assert.is_nil(conn:auth("NO-SUCH", { user = "u", password = "p" }))
+          assert.is_nil(conn:auth("PLAIN", { user = "", password = "" }))
           assert.is_nil(conn:starttls())
         end
         mistakes()

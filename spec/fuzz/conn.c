@@ -310,7 +310,7 @@ static void op_auth(world *w)
   size_t n, before = unwritten(w);
   const char *name = names[byte(w) % 5];
   char *password = bytes(w, &n);
-  ss_credentials who = {"user", password, 4, n};
+  ss_credentials who = {.user = {"user", 4}, .password = {password, n}};
   int64_t tag = ss_conn_auth(w->conn, name, &who, &e);
   w->free_speech |= tag > 0;
   check_command(w, tag, &e, before);

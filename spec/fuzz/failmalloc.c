@@ -382,7 +382,7 @@ static int64_t next_turn(session *s)
     tag = ss_conn_greet(c, SS_EHLO, "client.test", 11, e);
     break;
   case 4: {
-    const ss_credentials who = {"joe", password, 3, strlen(password)};
+    const ss_credentials who = {.user = {"joe", 3}, .password = {password, strlen(password)}};
     tag = ss_conn_auth(c, s->plan->mechanism, &who, e);
     break;
   }

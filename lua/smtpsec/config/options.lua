@@ -80,12 +80,14 @@ local UNSUPPORTED = {
 }
 
 local function unknown_mechanism(wanted)
-  local known = {}
-  for _, name in ipairs(core.mechanisms) do known[name] = true end
+  local known, names = {}, {}
+  for i, mechanism in ipairs(core.mechanisms) do
+    known[mechanism.name], names[i] = true, mechanism.name
+  end
   for _, name in ipairs(wanted) do
     if not known[name:upper()] then
       return string.format('"auth.mechanisms" names %s, which is not supported by this version of smtpsec (%s)',
-        printable.value(name), table.concat(core.mechanisms, ", "))
+        printable.value(name), table.concat(names, ", "))
     end
   end
 end
