@@ -4,6 +4,7 @@ local script = require "spec.support.script"
 local new_ends = require "spec.support.tls_ends".new
 
 local hello = { expect = "EHLO client.test\r\n", reply = "250-mail.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n" }
+local plain = { "auth", "PLAIN", { user = "u", password = "p" } }
 local clear_turns = { "event", { "ehlo", "client.test" }, { "starttls" }, "event" }
 
 describe("STARTTLS", function()
@@ -170,7 +171,7 @@ describe("STARTTLS", function()
       assert.same({}, conn:capabilities())
       assert.is_nil(conn:server_name())
       assert.is_false(conn:idle())
-      for _, command in ipairs { { "mail", "a@client.test" }, { "noop" }, { "rset" }, { "auth", "PLAIN", { user = "u", password = "p" } } } do
+      for _, command in ipairs { { "mail", "a@client.test" }, { "noop" }, { "rset" }, plain } do
         local tag, status, text = conn[command[1]](conn, command[2], command[3], command[4])
         assert.is_nil(tag)
         assert.equal("state", status)
@@ -191,12 +192,11 @@ describe("STARTTLS", function()
     it("a login, too", function()
       local go, tls = start(ends.server)
       local ehlo = { expect = hello.expect, reply = "250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n" }
-      local login = { "auth", "PLAIN", { user = "u", password = "p" } }
       local logged_in = { expect = "AUTH PLAIN AHUAcA==\r\n", reply = "235 ok\r\n" }
       local result = script.everywhere({
         options = ends:options("opportunistic", { insecure_cleartext = true }),
         client = {
-          "event", { "ehlo", "client.test" }, login, { "starttls" }, "event", { "ehlo", "client.test" }, login,
+          "event", { "ehlo", "client.test" }, plain, { "starttls" }, "event", { "ehlo", "client.test" }, plain,
         },
         peer = { { reply = "220 mail.test\r\n" }, ehlo, logged_in, go, tls, ehlo, logged_in },
       }, 50)
@@ -285,7 +285,7 @@ describe("STARTTLS", function()
         ["220 g"] = "stalled", ["2"] = "stalled",
       } do
         local session = {
-          options = ends:options "starttls", client = turns({ "ehlo", "client.test" }, { "auth", "PLAIN", { user = "u", password = "p" } }),
+          options = ends:options "starttls", client = turns({ "ehlo", "client.test" }, plain),
           peer = { { reply = "220 mail.test\r\n" }, { expect = hello.expect, reply = hello.reply .. ahead },
             { expect = "STARTTLS\r\n" }, { tls = ends.server }, { expect = hello.expect } },
         }

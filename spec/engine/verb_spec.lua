@@ -6,7 +6,8 @@ local core = require "smtpsec.core"
 -- Each command with arguments that are right in themselves.
 local commands = {
   ehlo = { "client.test" }, helo = { "client.test" }, lhlo = { "client.test" }, starttls = {},
-  auth = { "PLAIN", { user = "user", password = "password" } }, mail = { "a@client.test" }, rcpt = { "b@mail.test" }, data = {}, finish = {},
+  auth = { "PLAIN", { user = "user", password = "password" } }, mail = { "a@client.test" }, rcpt = { "b@mail.test" },
+  data = {}, finish = {},
   body = { "text", 1 }, chunk = { "text", 1 }, rset = {}, noop = {}, quit = {},
 }
 
@@ -34,6 +35,10 @@ local function after(make, ...)
   end
 end
 
+local function login(reply)
+  return { "auth", "PLAIN", { user = "user", password = "password" }, reply = reply }
+end
+
 local ok = "250 ok\r\n"
 local addressed = { { "mail", "a@client.test", reply = ok }, { "rcpt", "b@mail.test", reply = ok } }
 
@@ -55,10 +60,10 @@ local states = {
     legal = "ehlo helo lhlo quit" },
   ["between transactions"] = { make = ready, legal = "ehlo helo lhlo auth mail rset noop quit" },
   ["while EHLO is waited for"] = { make = after(greeted, { "ehlo", "client.test" }), legal = "" },
-  ["while AUTH is waited for"] = { make = after(ready, { "auth", "PLAIN", { user = "user", password = "password" } }), legal = "" },
-  ["after AUTH succeeded"] = { make = after(ready, { "auth", "PLAIN", { user = "u", password = "p" }, reply = "235 ok\r\n" }),
+  ["while AUTH is waited for"] = { make = after(ready, login()), legal = "" },
+  ["after AUTH succeeded"] = { make = after(ready, login "235 ok\r\n"),
     legal = "ehlo helo lhlo mail rset noop quit" },
-  ["after AUTH failed"] = { make = after(ready, { "auth", "PLAIN", { user = "u", password = "p" }, reply = "535 no\r\n" }),
+  ["after AUTH failed"] = { make = after(ready, login "535 no\r\n"),
     legal = "ehlo helo lhlo auth mail rset noop quit" },
   ["after MAIL"] = { make = after(ready, { "mail", "a@client.test", reply = ok }), legal = "rcpt rset noop quit" },
   ["after MAIL was queued"] = { make = after(ready, { "mail", "a@client.test" }), legal = "rcpt rset noop quit" },
