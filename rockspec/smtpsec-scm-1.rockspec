@@ -58,6 +58,7 @@ build = {
       libraries = { "pthread", "m" },
     },
     ["smtpsec.address"] = "lua/smtpsec/address.lua",
+    ["smtpsec.authentication"] = "lua/smtpsec/authentication.lua",
     ["smtpsec.bulk"] = "lua/smtpsec/bulk.lua",
     ["smtpsec.command"] = "lua/smtpsec/command.lua",
     ["smtpsec.config"] = "lua/smtpsec/config.lua",

@@ -117,7 +117,7 @@ function config.resolve(given, environment, level)
   local place, who, mail = found.place, found.who, found.mail
   return {
     host = place.host, port = place.port, path = place.path, lmtp = place.lmtp or false, provider = place.provider,
-    tls = found.channel, user = who.user, password = who.password, auth = found.auth,
+    tls = found.channel, user = who.user, password = who.password, login = who.user ~= nil, auth = found.auth,
     hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
     pool = filled(given.pool or {}, POOL), rate = given.rate, retry = retry.policy(given.retry),
     recipients = given.recipients or "any", on_event = given.on_event,

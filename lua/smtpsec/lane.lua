@@ -195,6 +195,7 @@ function Lane:verify()
   end
   local facts = self.session:facts()
   facts.capabilities = self.session.conn:capabilities()
+  facts.login = self.session.choice
   return facts
 end
 

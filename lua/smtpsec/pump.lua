@@ -22,7 +22,8 @@ local STAGES = {
   greeting = "greeting", EHLO = "ehlo", HELO = "ehlo", LHLO = "ehlo", STARTTLS = "starttls", AUTH = "auth",
   MAIL = "mail", RCPT = "rcpt", DATA = "data", BDAT = "body", ["BDAT LAST"] = "final", ["end"] = "final",
   RSET = "mail", NOOP = "mail", QUIT = "quit",
-  ehlo = "ehlo", helo = "ehlo", lhlo = "ehlo", starttls = "starttls", auth = "auth", mail = "mail", rcpt = "rcpt",
+  ehlo = "ehlo", helo = "ehlo", lhlo = "ehlo", starttls = "starttls", auth = "auth",
+  auth_outside = "auth", mail = "mail", rcpt = "rcpt",
   data = "data", chunk = "body", finish = "final", rset = "mail", noop = "mail", quit = "quit",
 }
 
@@ -167,7 +168,7 @@ local function await(self, brief, before)
     if not ok then return nil, err end
     local kind, verb, tag, code, enhanced, text, skipped = conn:next(brief)
     if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, before + skipped) end
-    if kind == "secured" then return kind end
+    if kind == "secured" or kind == "challenge" then return kind, verb end
     if not kind then return self:refuse(verb, tag, code) end
     before = before + verb
   end
@@ -175,7 +176,7 @@ end
 
 --- The next event of the engine.
 ---@param brief? boolean positive replies to MAIL, RCPT, BDAT and RSET are only counted, where no transcript is kept
----@return string kind "reply" or "secured"
+---@return string kind "reply", "secured" or "challenge" (then: its bytes)
 ---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
 ---@return integer skipped
 ---@return nil, table err when the connection cannot go on
@@ -184,7 +185,7 @@ function Pump:event(brief)
   local kind, verb, tag, code, enhanced, text, skipped = self.conn:next(brief)
   if kind == "again" then return await(self, brief, verb) end
   if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, skipped) end
-  if kind == "secured" then return kind end
+  if kind == "secured" or kind == "challenge" then return kind, verb end
   return self:refuse(verb, tag, code)
 end
 
@@ -200,7 +201,10 @@ function Pump:command(name, shown, ...)
     return self:refuse(status, text, reason, STAGES[name])
   end
   self.at = STAGES[name]
-  if self.on_event then self.on_event { type = "command", verb = name:upper(), argument = shown } end
+  if self.on_event then
+    local verb = name:match("^%l+"):upper() -- the engine's auth_outside is AUTH on the wire
+    self.on_event { type = "command", verb = verb, argument = shown }
+  end
   return tag
 end
 

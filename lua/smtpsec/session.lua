@@ -3,6 +3,7 @@
 -- It decides nothing about mail (transaction.lua) and nothing about reuse (pool.lua). The order of steps is RFC 5321
 -- section 3.1, RFC 3207 and RFC 4954; what may not happen before TLS is also held by the engine.
 
+local authentication = require "smtpsec.authentication"
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
 local flight = require "smtpsec.flight"
@@ -85,7 +86,7 @@ local function introduce(self)
   if not reply then return nil, err end
   if reply.good then return true end
   local mode = settings.tls.mode
-  local needs_ehlo = settings.user or mode == "starttls" or mode == "implicit"
+  local needs_ehlo = settings.login or mode == "starttls" or mode == "implicit"
   if reply.code < 500 or needs_ehlo then return refused(reply, "ehlo", "the server refuses EHLO") end
   reply, err = self.pump:ask("helo", name, name)
   if not reply then return nil, err end
@@ -100,6 +101,7 @@ local function starttls(self)
     return nil, errors.new("policy", "the server does not offer STARTTLS, and TLS is required", { stage = "starttls" })
   end
   if not offered then return true end
+  self.offered_in_clear = self.conn:capabilities().AUTH
   local reply, err = self.pump:ask("starttls")
   if not reply then return nil, err end
   if not reply.good then
@@ -114,49 +116,11 @@ local function starttls(self)
   return introduce(self)
 end
 
--- The mechanisms to try, strongest first: what the server offers, what the caller allows, what there is.
-local function choose(self)
-  local offered = self.conn:capabilities().AUTH
-  if not offered then
-    return nil, errors.new("auth", "a user name and a password were given, but the server does not offer AUTH",
-      { stage = "auth" })
-  end
-  for _, mechanism in ipairs(self.settings.auth.mechanisms or core.mechanisms) do
-    local name = mechanism.name or mechanism
-    if (" " .. offered:upper() .. " "):find(" " .. name:upper() .. " ", 1, true) then return name end
-  end
-  return nil, errors.new("auth", "the server offers no mechanism that may be used here (it offers: " .. offered .. ")",
-    { stage = "auth" })
-end
-
--- The user name may be a function too; what fails in it is the caller's world, not ours.
-local function user_name(user)
-  if type(user) ~= "function" then return user end
-  local ran, name, why = pcall(user)
-  if ran and type(name) == "string" then return name end
-  return nil, errors.new("config", "the user name cannot be had: " .. tostring(not ran and name or why or
-    "the function gave a " .. type(name)), { stage = "auth" })
-end
-
 local function authenticate(self)
-  local settings = self.settings
-  if not settings.user then return true end
-  local mechanism, user, password, err
-  mechanism, err = choose(self)
-  if not mechanism then return nil, err end
-  user, err = user_name(settings.user)
-  if not user then return nil, err end
-  password, err = settings.password:reveal()
-  if not password then return nil, err end
   local started = self.driver.now()
-  local reply
-  reply, err = self.pump:ask("auth", mechanism .. " ***", mechanism, { user = user, password = password })
-  if not reply then return nil, err end
-  if not reply.good then
-    return refused(reply, "auth", "the server refuses the login by " .. mechanism, { kind = "auth" })
-  end
-  lap(self, "auth", started)
-  self.auth = { mechanism = mechanism }
+  local ok, err = authentication.run(self, self.call)
+  if not ok then return nil, err end
+  if self.auth then lap(self, "auth", started) end
   return true
 end
 
@@ -170,7 +134,7 @@ local STEPS = {
 -- Credentials that must not cross a channel like this one are refused before anything is sent; the engine would
 -- refuse AUTH too, but only after the server has seen that there is a user.
 local function check_policy(settings)
-  if settings.user and settings.tls.mode == "none" and not settings.auth.insecure_cleartext then
+  if settings.login and settings.tls.mode == "none" and not settings.auth.insecure_cleartext then
     return nil, errors.new("policy", 'a password would cross the network in clear: tls = "none"', { stage = "auth" })
   end
   return true
@@ -245,7 +209,7 @@ end
 local function attempt(settings, driver, mode, options, remark)
   local self = setmetatable({
     settings = settings, driver = driver, timing = {}, notes = { remark }, mails = 0, refused = 0,
-    quirks = options.quirks or quirks.new(),
+    quirks = options.quirks or quirks.new(), call = options.call,
   }, Session)
   local ok, err = run(self, mode, options)
   if ok then return self end
@@ -261,7 +225,8 @@ end
 --- servers like this one
 ---@return table session | nil, table err
 function session.open(settings, driver, options)
-  options = options or {}
+  local call = {} -- what the attempts of this call know of each other
+  options = { deadline = options and options.deadline, quirks = options and options.quirks, call = call }
   local mode = settings.tls.mode
   local ok, err = check_policy(settings)
   if not ok then return nil, err end
@@ -269,7 +234,8 @@ function session.open(settings, driver, options)
   self, err = attempt(settings, driver, mode, options)
   -- RFC 7435: opportunistic means that TLS which does not work is like TLS which is not there, once, and only for
   -- mail without credentials. It is told.
-  if not self and mode == "opportunistic" and err.stage == "tls" and not settings.user then
+  if not self and call.refused then self, err = attempt(settings, driver, mode, options) end -- with a fresh token
+  if not self and mode == "opportunistic" and err.stage == "tls" and not settings.login then
     self, err = attempt(settings, driver, "none", options, "TLS was offered and failed: " .. err.message)
   end
   return self, err
