@@ -125,8 +125,12 @@ asan:                               ## the specs under AddressSanitizer and Unde
 	@sh spec/support/deps.sh test
 	@$(MAKE) --no-print-directory all BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
-	@$(foreach l,$(LUAS),$(MAKE) --no-print-directory specs BUILD=$(BUILD)/asan LUA=$(l) \
-	  RUNNER="env LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/spec/support/lsan.supp LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" &&) true
+	@$(MAKE) --no-print-directory -j2 --output-sync=target $(LUAS:%=asan-%)
+
+# Both Luas at once: what takes long here is one of two processors.
+.PHONY: $(LUAS:%=asan-%)
+$(LUAS:%=asan-%): asan-%:
+	@$(MAKE) --no-print-directory specs BUILD=$(BUILD)/asan LUA=$* RUNNER="env LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/spec/support/lsan.supp LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)"
 
 # Under valgrind everything takes twenty times as long: specs that measure time have no place there, nor those of other
 # programs, which it does not watch.

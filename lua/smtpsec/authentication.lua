@@ -73,8 +73,8 @@ local function check_weakened(session, rank, binding)
   local settings = session.settings
   local before, rank_before = pick(settings, set_of(session.offered_in_clear), binding)
   if settings.auth.mechanisms or not before or rank_before >= rank then return true end
-  return fail("auth", string.format("the server offered %s before TLS, and offers nothing as strong within it: somebody "
-    .. "may be taking strong mechanisms out of its list", before.name), {
+  return fail("auth", "the server offered " .. before.name .. " before TLS, and offers nothing as strong within it: "
+    .. "somebody may be taking strong mechanisms out of its list", {
     hint = "if the server is really like that, name the mechanism to be used in auth.mechanisms" })
 end
 
