@@ -10,14 +10,15 @@ LUA_jit  := luajit
 # Asked for when something is compiled, because `make demo` may have to install them first.
 CFLAGS_5.4 = $(shell pkg-config --cflags lua5.4)
 CFLAGS_jit = $(shell pkg-config --cflags luajit)
+CFLAGS_luarocks = -I$(LUA_INCDIR)
 
 WARN     := -Wall -Wextra -Wconversion -Wpedantic -Wshadow -Werror
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 OPTIMIZE ?= -O2 -g
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -Icsrc -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(OPTIMIZE) \
-            $(if $(SANITIZE),$(SANITIZE),$(HARDEN))
-LDFLAGS  += -shared -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
+            $(if $(SANITIZE),$(SANITIZE),$(HARDEN)) $(INCLUDES)
+LDFLAGS  += -shared -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LIBRARIES)
 
 # The engine knows no Lua and is compiled once; the bindings are compiled for each ABI.
 ENGINE   := $(wildcard csrc/*.c csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c)
@@ -30,8 +31,8 @@ MODULES  := $(foreach l,$(LUAS),$(BUILD)/$(l)/smtpsec/core.so $(BUILD)/$(l)/smtp
 V ?=
 quiet = @$(if $(V),,echo "  $(1)  $@";)
 
-.PHONY: all demo test check cuts million lint format asan valgrind gcstress failmalloc fuzz bench rock install env clean \
-        help
+.PHONY: all demo test check cuts million lint format asan valgrind gcstress failmalloc fuzz bench rock rock-build \
+        rock-install env clean help
 all: $(MODULES)                     ## build the C modules for both Luas (the default; V=1 shows the commands)
 
 $(BUILD)/engine/%.o: csrc/%.c
@@ -51,7 +52,7 @@ $(BUILD)/$(1)/smtpsec/sock.so: $(SOCKET:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -pthread -lm && mv $$@.new $$@
 endef
-$(foreach l,$(LUAS),$(eval $(call for-lua,$(l))))
+$(foreach l,$(LUAS) luarocks,$(eval $(call for-lua,$(l))))
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
 
 # ---- trying it ----------------------------------------------------------------------------------------------------
@@ -177,6 +178,14 @@ bench:                              ## round trips, CPU and memory beside other 
 	  lua5.4 spec/bench/run.lua $(BUILD)
 
 # ---- installing ---------------------------------------------------------------------------------------------------
+
+# What the rockspec calls: LuaRocks says where its Lua is, which flags and folders it wants, and where things go.
+rock-build: $(BUILD)/luarocks/smtpsec/core.so $(BUILD)/luarocks/smtpsec/sock.so
+
+rock-install:
+	mkdir -p $(TO_LIB)/smtpsec $(TO_LUA)
+	cp $(BUILD)/luarocks/smtpsec/*.so $(TO_LIB)/smtpsec/
+	cp -R lua/smtpsec $(TO_LUA)/
 
 # LuaRocks builds inside the tree that it is given, so each Lua gets a copy.
 rock:                               ## build and install the rock for both Luas into $(BUILD)/rock, and load it from there

@@ -3,6 +3,7 @@
 # builds inside the tree), and loads what was installed, with nothing else on the path.
 set -eu
 to=$1
+unset MAKEFLAGS MAKEOVERRIDES MAKELEVEL # the rock is built by whoever has a copy of the tree, not by the make that called this
 from=$(cd "$(dirname "$0")/../.." && pwd)
 
 install_for() { # interpreter, version for LuaRocks, further settings
@@ -10,10 +11,11 @@ install_for() { # interpreter, version for LuaRocks, further settings
   shift 2
   rm -rf "$to/$lua"
   mkdir -p "$to/$lua/source"
-  cp -r "$from/csrc" "$from/lua" "$from/rockspec" "$from/LICENSE" "$from/README.md" "$to/$lua/source"
+  cp -r "$from/csrc" "$from/lua" "$from/rockspec" "$from/Makefile" "$from/LICENSE" "$from/README.md" "$to/$lua/source"
   (cd "$to/$lua/source" && luarocks --lua-version "$version" --tree "$to/$lua/tree" make rockspec/smtpsec-scm-1.rockspec \
     CFLAGS="-O2 -fPIC -Wall" "$@" >"$to/$lua/log" 2>&1) || { cat "$to/$lua/log"; return 1; }
   share=$to/$lua/tree/share/lua/$version
+  diff -r "$from/lua/smtpsec" "$share/smtpsec" # nothing is missing
   LUA_PATH="$share/?.lua;$share/?/init.lua" LUA_CPATH="$to/$lua/tree/lib/lua/$version/?.so" \
     "$lua" -e '
       local smtpsec = require "smtpsec"
