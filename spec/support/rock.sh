@@ -3,7 +3,8 @@
 # builds inside the tree), and loads what was installed, with nothing else on the path.
 set -eu
 to=$1
-unset MAKEFLAGS MAKEOVERRIDES MAKELEVEL # the rock is built by whoever has a copy of the tree, not by the make that called this
+# The rock is built as by somebody who has a copy of the tree and did not come from this make.
+unset MAKEFLAGS MAKEOVERRIDES MAKELEVEL BUILD
 from=$(cd "$(dirname "$0")/../.." && pwd)
 
 install_for() { # interpreter, version for LuaRocks, further settings
