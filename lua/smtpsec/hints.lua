@@ -84,6 +84,15 @@ local RULES = {
       .. "tls.key)" },
 
   -- login
+  { kind = "auth", match = "take the token",
+    hint = "the token is expired, withdrawn, or not meant for sending mail as this user: get a fresh one (a function as "
+      .. "token is asked for it by itself)" },
+  { kind = "auth", match = "certificate does not stand",
+    hint = "tls.cert must be the certificate that the server knows this user by" },
+  { kind = "auth", match = { "channel.binding", "out of the server's list" },
+    hint = "do not send: somebody may be standing between you and the server; ask those who run it" },
+  { kind = "auth", match = "asks for %d+ iterations",
+    hint = "ask those who run the server for a sensible count (4096 to 1000000), or raise auth.max_iterations" },
   { kind = { "auth", "rejected" }, match = "5%.7%.30", hint = "{provider}" },
   { kind = "auth", code = { 534, 535, 530, 550 }, hint = "{provider}" },
   { kind = "auth", code = 534,
