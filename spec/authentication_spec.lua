@@ -80,8 +80,9 @@ describe("a login", function()
     local ask = { "C: AUTH PLAIN ", "S: 235 in", "C: NOOP", "S: 250 ok", talk.bye() }
     local seen = talk.verify(inside("AUTH LOGIN PLAIN X-OTHER", ask), login())
     assert.same({ mechanism = "PLAIN" }, seen.receipt.auth)
-    assert.same({ offered = "LOGIN PLAIN X-OTHER", why = "the strongest that the server offers and this login can use" },
-      seen.receipt.login)
+    assert.same({
+      offered = "LOGIN PLAIN X-OTHER", why = "the strongest that the server offers and this login can use",
+    }, seen.receipt.login)
     seen = talk.verify(inside("AUTH LOGIN PLAIN X-OTHER", ask), login { auth = { mechanisms = { "PLAIN", "LOGIN" } } })
     assert.matches("the first in auth.mechanisms", seen.receipt.login.why, 1, true)
   end)
@@ -102,7 +103,8 @@ describe("a login", function()
       local seen = talk.send(inside("AUTH PLAIN LOGIN XOAUTH2", "C: AUTH XOAUTH2 ", "S: 235 in", REST),
         { tls = implicit, user = talk.USER, token = TOKEN })
       talk.accepted(seen)
-      seen = talk.send(inside("AUTH PLAIN LOGIN", { drain = true }), { tls = implicit, user = talk.USER, token = TOKEN })
+      seen = talk.send(inside("AUTH PLAIN LOGIN", { drain = true }),
+        { tls = implicit, user = talk.USER, token = TOKEN })
       talk.refused(seen, { kind = "auth", stage = "auth" })
       talk.no_login(seen)
     end)

@@ -85,8 +85,8 @@ local RULES = {
 
   -- login
   { kind = "auth", match = "take the token",
-    hint = "the token is expired, withdrawn, or not meant for sending mail as this user: get a fresh one (a function as "
-      .. "token is asked for it by itself)" },
+    hint = "the token is expired, withdrawn, or not meant for sending mail as this user: get a fresh one (a function "
+      .. "as token is asked for it by itself)" },
   { kind = "auth", match = "certificate does not stand",
     hint = "tls.cert must be the certificate that the server knows this user by" },
   { kind = "auth", match = { "channel.binding", "out of the server's list" },
