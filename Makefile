@@ -112,7 +112,7 @@ million:                            ## send MAILS mails, and watch verdicts, mem
 	@$(foreach l,$(LUAS),$(call with,$(l)) $(tally) run $(COUNTS) $(LUA_$(l)) spec/cuts/run_million.lua $(MAILS);)
 	@$(tally) sum $(COUNTS)
 
-FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
+FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/sasl/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
 lint:                               ## warnings as errors on clang too, formatting, luacheck, the rockspec
 	@$(MAKE) --no-print-directory all CC=clang BUILD=$(BUILD)/clang
 	clang-format --dry-run --Werror $(FORMATTED)

@@ -160,6 +160,12 @@ static ss_status encrypt(ss_conn *c, ss_error *e)
   return SS_OK;
 }
 
+/* What is in a buffer, which is something even where it is empty: "" is a challenge and a response like others. */
+static const uint8_t *bytes_of(const ss_buf *b)
+{
+  return ss_buf_len(b) ? ss_buf_data(b) : (const uint8_t *)"";
+}
+
 /* ---- events --------------------------------------------------------------------------------------------------- */
 
 static ss_status respond(ss_conn *c, ss_error *e)
@@ -182,7 +188,7 @@ static ss_status decode(ss_buf *challenge, const ss_reply *reply, ss_error *e)
 static ss_status pass_on(ss_conn *c, ss_event *event, ss_error *e)
 {
   event->type = SS_EVENT_CHALLENGE;
-  event->challenge = ss_buf_data(&c->sasl.challenge);
+  event->challenge = bytes_of(&c->sasl.challenge);
   event->challenge_length = ss_buf_len(&c->sasl.challenge);
   return ss_sasl_count(&c->sasl, e);
 }
@@ -198,8 +204,7 @@ static ss_status on_challenge(ss_conn *c, ss_event *event, ss_error *e)
     return respond(c, e);
   }
   if (!c->sasl.exchange.mechanism) return pass_on(c, event, e);
-  const uint8_t *bytes = ss_buf_len(challenge) ? ss_buf_data(challenge) : (const uint8_t *)"";
-  status = ss_sasl_step(&c->sasl, bytes, ss_buf_len(challenge), e);
+  status = ss_sasl_step(&c->sasl, bytes_of(challenge), ss_buf_len(challenge), e);
   return status == SS_OK ? respond(c, e) : status;
 }
 
@@ -380,7 +385,7 @@ int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e)
 static int64_t auth_with_initial(ss_conn *c, ss_error *e)
 {
   const ss_buf *response = &c->sasl.response;
-  int64_t tag = ss_proto_auth(&c->proto, c->sasl.name, ss_buf_data(response), ss_buf_len(response), e);
+  int64_t tag = ss_proto_auth(&c->proto, c->sasl.name, bytes_of(response), ss_buf_len(response), e);
   c->initial_held = tag == SS_E_FULL;
   return c->initial_held ? ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e) : tag;
 }
@@ -447,13 +452,14 @@ int64_t ss_conn_auth_outside(ss_conn *c, const char *mechanism, const void *init
 ss_status ss_conn_respond(ss_conn *c, const void *response, size_t n, bool done, ss_error *e)
 {
   if (ss_conn_failed(c)) return repeat(c, e);
-  if (!c->sasl.going_on || c->sasl.exchange.mechanism)
-    return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
-  if (!response) return ss_proto_cancel(&c->proto, e);
+  if (!c->sasl.challenged) return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
+  if (!response) {
+    ss_sasl_take_back(&c->sasl);
+    return (ss_status)outcome(c, ss_proto_cancel(&c->proto, e), e);
+  }
   ss_status status = ss_sasl_respond(&c->sasl, response, n, done, e);
-  if (status != SS_OK) return status;
-  status = respond(c, e);
-  return status == SS_AGAIN ? SS_OK : status;
+  if (status == SS_OK) status = respond(c, e);
+  return status == SS_AGAIN ? SS_OK : (ss_status)outcome(c, status, e);
 }
 
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e)

@@ -127,9 +127,7 @@ describe("a session", function()
     end
 
     it("by the strongest mechanism that both sides know", function()
-      local core = require "smtpsec.core"
-      local seen = login("AUTH LOGIN FOO " .. core.mechanisms[1].name:lower() .. " PLAIN",
-        "C: AUTH " .. core.mechanisms[1].name, "S: 535 no", { drain = true })
+      local seen = login("AUTH CRAM-MD5 FOO LOGIN plain", "C: AUTH PLAIN", "S: 535 no", { drain = true })
       talk.failed(seen, { kind = "auth", code = 535 })
     end)
 

@@ -122,7 +122,7 @@ static int push_reply(lua_State *L, const ss_event *event, int skipped)
 static int push_challenge(lua_State *L, const ss_event *event)
 {
   lua_pushliteral(L, "challenge");
-  lua_pushlstring(L, event->challenge ? (const char *)event->challenge : "", event->challenge_length);
+  lua_pushlstring(L, (const char *)event->challenge, event->challenge_length);
   return 2;
 }
 

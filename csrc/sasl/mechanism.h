@@ -27,9 +27,18 @@ typedef struct ss_credentials {
 enum { SS_ITERATIONS = 1000000 };
 
 /* What a mechanism cannot do without. */
-enum { SS_NEEDS_USER = 1, SS_NEEDS_PASSWORD = 2, SS_NEEDS_TOKEN = 4, SS_NEEDS_CERTIFICATE = 8 };
+enum {
+  SS_NEEDS_USER = 1,
+  SS_NEEDS_PASSWORD = 2,
+  SS_NEEDS_TOKEN = 4,
+  SS_NEEDS_CERTIFICATE = 8,
+  SS_NEEDS_HOST = 16
+};
 
-enum { SS_MECHANISM_STATE = 256 };
+enum {
+  SS_MECHANISM_STATE = 256,
+  SS_HOST_BYTES = 255 /* longest name of a server (RFC 5321 section 4.5.3.1.2) */
+};
 
 typedef struct ss_mechanism ss_mechanism;
 
@@ -43,7 +52,7 @@ typedef struct ss_exchange {
   void *state;               /* the mechanism's own, SS_MECHANISM_STATE aligned bytes, zero at first */
   ss_buf *response;          /* to be appended to */
   ss_buf *complaint;         /* where the server says in a challenge why it refuses, those words */
-  bool done;                 /* to be set once nothing more is expected but the outcome */
+  bool done; /* to be set once nothing more is expected but the outcome; a complaint takes it back */
 } ss_exchange;
 
 struct ss_mechanism {
@@ -57,7 +66,8 @@ struct ss_mechanism {
 
   /* Appends the response to challenge number x->round (0 for the initial response of a client-first mechanism, whose
    * challenge is NULL; the first challenge of the others is 1). SS_OK, x->done set at the end; SS_E_AUTH with `e` set
-   * when the server's part is wrong; SS_E_MEMORY. */
+   * when the server's part is wrong; SS_E_ARGUMENT with `e` set, but only of the initial response, for credentials
+   * that it cannot say; SS_E_MEMORY. */
   ss_status (*step)(ss_exchange *x, const uint8_t *challenge, size_t n, ss_error *e);
 };
 
@@ -65,6 +75,11 @@ struct ss_mechanism {
 static inline ss_status ss_put(ss_exchange *x, ss_span s)
 {
   return ss_buf_append(x->response, s.bytes, s.length);
+}
+
+static inline ss_status ss_put_text(ss_exchange *x, const char *text)
+{
+  return ss_buf_puts(x->response, text);
 }
 
 /* All of them, strongest first, ended by NULL. */

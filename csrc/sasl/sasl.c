@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HOST_BYTES = 255, COMPLAINT_BYTES = 1024 };
+enum { COMPLAINT_BYTES = 1024 };
 
 void ss_sasl_init(ss_sasl *s)
 {
@@ -13,7 +13,7 @@ void ss_sasl_init(ss_sasl *s)
   ss_buf_init(&s->user, SS_SASL_BYTES);
   ss_buf_init(&s->password, SS_SASL_BYTES);
   ss_buf_init(&s->token, SS_SASL_BYTES);
-  ss_buf_init(&s->host, HOST_BYTES);
+  ss_buf_init(&s->host, SS_HOST_BYTES);
   ss_buf_init(&s->challenge, SS_SASL_BYTES);
   ss_buf_init(&s->response, 3 * SS_SASL_BYTES);
   ss_buf_init(&s->complaint, COMPLAINT_BYTES);
@@ -30,7 +30,7 @@ void ss_sasl_end(ss_sasl *s)
   ss_wipe(&s->binding, sizeof s->binding);
   ss_wipe(s->state, sizeof s->state);
   s->exchange = (ss_exchange){0};
-  s->going_on = false;
+  s->challenged = s->taken_back = false;
 }
 
 void ss_sasl_free(ss_sasl *s)
@@ -62,7 +62,8 @@ static ss_status copy_all(ss_sasl *s, unsigned needs, const ss_credentials *who,
   if (status == SS_OK)
     status = copy(&own->password, &s->password, "password", who->password, needs & SS_NEEDS_PASSWORD, e);
   if (status == SS_OK) status = copy(&own->token, &s->token, "token", who->token, needs & SS_NEEDS_TOKEN, e);
-  if (status == SS_OK) status = copy(&own->host, &s->host, "server's name", who->host, false, e);
+  if (status == SS_OK)
+    status = copy(&own->host, &s->host, "server's name", who->host, needs & SS_NEEDS_HOST, e);
   return status;
 }
 
@@ -74,7 +75,6 @@ static void begin(ss_sasl *s, const char *name)
   s->exchange.state = s->state;
   s->exchange.response = &s->response;
   s->exchange.complaint = &s->complaint;
-  s->going_on = true;
 }
 
 ss_status ss_sasl_begin(ss_sasl *s, const ss_mechanism *m, const ss_credentials *who,
@@ -121,25 +121,38 @@ ss_status ss_sasl_step(ss_sasl *s, const uint8_t *challenge, size_t n, ss_error 
 {
   ss_exchange *x = &s->exchange;
   if (challenge) x->round++;
-  if (x->round > x->mechanism->challenges || (challenge && x->done)) return one_too_many(s, e);
+  if (x->round > x->mechanism->challenges) return one_too_many(s, e);
   ss_buf_clear(&s->response);
   ss_status status = x->mechanism->step(x, challenge, n, e);
-  if (status == SS_E_MEMORY || status == SS_E_FULL)
-    return ss_fail(e, SS_E_MEMORY, "no memory for AUTH %s", s->name);
-  return status;
+  if (status == SS_OK && ss_buf_len(&s->response) > SS_SASL_RESPONSE) status = SS_E_FULL;
+  if (status == SS_E_FULL)
+    return ss_fail(e, challenge ? SS_E_AUTH : SS_E_ARGUMENT,
+                   "the credentials make a response of more than %d bytes", SS_SASL_RESPONSE);
+  return status == SS_E_MEMORY ? ss_fail(e, status, "no memory for AUTH %s", s->name) : status;
 }
 
 ss_status ss_sasl_count(ss_sasl *s, ss_error *e)
 {
   ss_exchange *x = &s->exchange;
-  return ++x->round > SS_SASL_ROUNDS || x->done ? one_too_many(s, e) : SS_OK;
+  if (++x->round > SS_SASL_ROUNDS || x->done || s->taken_back) return one_too_many(s, e);
+  s->challenged = true;
+  return SS_OK;
 }
 
 ss_status ss_sasl_respond(ss_sasl *s, const void *bytes, size_t n, bool done, ss_error *e)
 {
-  if (n > SS_SASL_BYTES) return ss_fail(e, SS_E_ARGUMENT, "a response has at most %d bytes", SS_SASL_BYTES);
+  if (n > SS_SASL_RESPONSE)
+    return ss_fail(e, SS_E_ARGUMENT, "a response has at most %d bytes", SS_SASL_RESPONSE);
   ss_buf_clear(&s->response);
-  s->exchange.done = done;
   ss_status status = ss_buf_append(&s->response, bytes, n);
-  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for a response");
+  if (status != SS_OK) return ss_fail(e, status, "no memory for a response");
+  s->exchange.done = done;
+  s->challenged = false;
+  return SS_OK;
+}
+
+void ss_sasl_take_back(ss_sasl *s)
+{
+  s->challenged = false;
+  s->taken_back = true;
 }

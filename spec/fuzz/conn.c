@@ -227,6 +227,7 @@ static bool next(world *w)
   REQUIRE(!memchr(r->text, '\0', r->length) && !memchr(r->text, '\r', r->length));
   /* What was answered was sent, but for a refusal that did not wait for the end. */
   REQUIRE(ss_conn_sent(w->conn, event.tag) || r->code >= 400);
+  if (event.type == SS_EVENT_CHALLENGE) REQUIRE(event.verb == SS_AUTH && r->code == 334 && event.challenge);
   return true;
 }
 
@@ -305,16 +306,52 @@ static void op_greet_any(world *w)
 
 static void op_auth(world *w)
 {
-  static const char *const names[] = {"PLAIN", "LOGIN", "CRAM-MD5", "plain", "NONE"};
+  static const char *const names[] = {"PLAIN",   "LOGIN",         "CRAM-MD5",           "plain",
+                                      "NONE",    "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "OAUTHBEARER",
+                                      "XOAUTH2", "EXTERNAL",      "DIGEST-MD5",         "ANONYMOUS"};
   ss_error e;
   size_t n, before = unwritten(w);
-  const char *name = names[byte(w) % 5];
-  char *password = bytes(w, &n);
-  ss_credentials who = {.user = {"user", 4}, .password = {password, n}};
+  const char *name = names[byte(w) % (sizeof names / sizeof *names)];
+  char *password = bytes(w, &n); /* or token */
+  ss_credentials who = {.user = {"user", 4},
+                        .password = {password, n},
+                        .token = {password, n},
+                        .host = {"mail.test", 9},
+                        .port = 587,
+                        .iterations = 5000,
+                        .binding = "tls-exporter"};
   int64_t tag = ss_conn_auth(w->conn, name, &who, &e);
   w->free_speech |= tag > 0;
   check_command(w, tag, &e, before);
   free(password);
+}
+
+/* A mechanism outside: with an initial response or none, which is all of it or not. */
+static void op_auth_outside(world *w)
+{
+  ss_error e;
+  size_t n, before = unwritten(w);
+  uint8_t flags = byte(w);
+  char *initial = bytes(w, &n);
+  int64_t tag = ss_conn_auth_outside(w->conn, "X-OWN", flags & 1 ? initial : NULL, n, flags & 2, &e);
+  w->free_speech |= tag > 0;
+  check_command(w, tag, &e, before);
+  free(initial);
+}
+
+static void op_respond(world *w)
+{
+  ss_error e;
+  size_t n, before = unwritten(w);
+  uint8_t flags = byte(w);
+  char *response = bytes(w, &n);
+  ss_status status = ss_conn_respond(w->conn, flags & 1 ? response : NULL, n, flags & 2, &e);
+  if (status == SS_OK)
+    REQUIRE(!w->fault && ss_conn_waiting(w->conn) == SS_AUTH);
+  else
+    check_error(w, status, &e);
+  REQUIRE(unwritten(w) == before || status == SS_OK || w->fault);
+  free(response);
 }
 
 static void op_mail(world *w)
@@ -477,6 +514,7 @@ static void (*const operations[])(world *) = {
     ['R'] = op_rcpt,         ['D'] = op_data,          ['b'] = op_body,          ['B'] = op_long_body,
     ['.'] = op_end,          ['X'] = op_rset,          ['N'] = op_noop,          ['Q'] = op_quit,
     ['c'] = op_close_notify, ['m'] = op_mail_with_all, ['C'] = op_chunk,         ['T'] = op_transaction,
+    ['O'] = op_auth_outside, ['o'] = op_respond,
 };
 
 /* ---- the run -------------------------------------------------------------------------------------------------- */

@@ -195,6 +195,17 @@ static const step with_long_password[] = {
     {"QUIT\r\n", "221 bye\r\n"},
 };
 
+static const step with_token[] = {
+    {"", "220 mail.test\r\n"},
+    {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH OAUTHBEARER\r\n"},
+    {"AUTH OAUTHBEARER bixhPWpvZSwBYXV0aD1CZWFyZXIgY29ycmVjdC1ob3JzZS1iYXR0ZXJ5AQE=\r\n",
+     "334 eyJzdGF0dXMiOiI0MDEifQ==\r\n"},
+    {"AQ==\r\n", "535 no\r\n"},
+    {ENVELOPE, ANSWERS},
+    {travelling, "250 queued\r\n"},
+    {"QUIT\r\n", "221 bye\r\n"},
+};
+
 static const step in_clear[] = {
     {"", "220 mail.test\r\n"},
     {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH CRAM-MD5\r\n"},
@@ -236,8 +247,8 @@ static const step in_one_flight[] = {
 typedef struct plan {
   const char *name;
   ss_tls_mode mode;
-  const char *mechanism, *password;
-  const step *steps; /* NULL: a context is made, and that is all */
+  const char *mechanism, *password; /* or token */
+  const step *steps;                /* NULL: a context is made, and that is all */
   size_t count;
   bool server_fails; /* the server's allocations are the ones that fail */
   bool chunked;      /* the message goes with BDAT */
@@ -382,7 +393,8 @@ static int64_t next_turn(session *s)
     tag = ss_conn_greet(c, SS_EHLO, "client.test", 11, e);
     break;
   case 4: {
-    const ss_credentials who = {.user = {"joe", 3}, .password = {password, strlen(password)}};
+    const ss_span secret = {password, strlen(password)};
+    const ss_credentials who = {.user = {"joe", 3}, .password = secret, .token = secret};
     tag = ss_conn_auth(c, s->plan->mechanism, &who, e);
     break;
   }
@@ -584,6 +596,7 @@ int main(int argc, char **argv)
       {"a client's context", .server_fails = false},
       {"a server's context", .server_fails = true},
       {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", SECRET, STEPS(in_clear), false, false},
+      {"in clear with a token", SS_TLS_NONE, "OAUTHBEARER", SECRET, STEPS(with_token), false, false},
       {"in clear with a long password", SS_TLS_NONE, "PLAIN", long_password, STEPS(with_long_password), false,
        false},
       {"in clear with BDAT", SS_TLS_NONE, "PLAIN", SECRET, STEPS(in_one_flight), false, true},

@@ -55,7 +55,8 @@ greeting() { # greeting MODE VERB [bulk]: up to the reply to EHLO (000) or LHLO 
     say f '250-mail.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-DSN\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n'
     say f '250-DELIVERBY 9\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=5\r\n250 FUTURERELEASE 86400 2030-01-01T00:00:00Z\r\n'
   else
-    say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n'
+    say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n'
+    say f '250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 OAUTHBEARER XOAUTH2 EXTERNAL DIGEST-MD5 ANONYMOUS X-OWN\r\n'
   fi
   printf 'z'
 }
@@ -112,6 +113,18 @@ for target in conn conn_tls; do
     say f '235 ok\r\n'; printf 'z'; } | seed $target login
   { greeting 010; printf 'A\002\001pz'; say f '334 QUFB\r\n'; printf 'z'; say f '535 no\r\n'; printf 'z'
     transaction; } | seed $target cram
+  for bearer in '\007' '\010'; do
+    # shellcheck disable=SC2059
+    { greeting 010; printf "A$bearer"'\005ya29.z'; say f '334 eyJzdGF0dXMiOiI0MDEifQ==\r\n'; printf 'z'
+      say f '535 no\r\n'; printf 'zA\011\000z'; say f '235 ok\r\n'; printf 'z'; } | seed $target "bearer${bearer#?}"
+  done
+  { greeting 010; printf 'A\012\001pz'
+    say f '334 cmVhbG09ImEiLG5vbmNlPSJiIixxb3A9ImF1dGgiLGFsZ29yaXRobT1tZDUtc2VzcyxjaGFyc2V0PXV0Zi04\r\n'; printf 'z'
+    say f '334 cnNwYXV0aD1lYTQwZjYwMzM1YzQyN2I1NTI3Yjg0ZGJhYmNkZmZmZA==\r\n'; printf 'z'; } | seed $target digest
+  { greeting 010; printf 'O\001\001xz'; say f '334 QUFB\r\n'; printf 'zo\001\001yz'; say f '334 \r\n'
+    printf 'zo\003\001zz'; say f '235 ok\r\n'; printf 'z'; transaction; } | seed $target outside
+  { greeting 010; printf 'O\000\000z'; say f '334 \r\n'; printf 'zo\000\000z'; say f '501 back\r\n'
+    printf 'zO\003\000z'; say f '235 ok\r\n'; printf 'z'; } | seed $target taken_back
   { greeting 011; printf 'Sz'; say f '220 go\r\n'; printf 'nzw\377z'; say i '\026\003\003'; printf 'z'
     transaction; } | seed $target starttls
   { printf '\010'; mess; say f '220 mail.test\r\n'; printf 'z'; mess; printf 'E\000w\003'; mess; printf 'z'
@@ -157,6 +170,15 @@ cat >"$build/words" <<'W'
 "FUTURERELEASE 9 2030-01-01T00:00:00Z"
 "SIZE "
 "AUTH PLAIN LOGIN CRAM-MD5"
+"DIGEST-MD5"
+"XOAUTH2"
+"nonce="
+"realm=\x22"
+"qop=\x22auth,auth-int\x22"
+"algorithm=md5-sess"
+"charset=utf-8"
+"rspauth="
+"stale=true"
 "f\x0a"
 W
 
