@@ -8,9 +8,14 @@
 
 #include <string.h>
 
+static void end_field(lua_State *L, ss_header *h)
+{
+  if (ss_header_end(h) != SS_OK) luaL_error(L, "out of memory for a header");
+}
+
 static int push_field(lua_State *L, ss_header *h)
 {
-  if (ss_header_end(h) != SS_OK) return luaL_error(L, "out of memory for a header field");
+  end_field(L, h);
   return ss_scratch_push(L, h->to);
 }
 
@@ -76,23 +81,79 @@ static int header(lua_State *L)
   return push_field(L, &h);
 }
 
-/* core.header_mailboxes(name, boxes) -> the field that lists them; boxes is a list of { name = or nil, address = } */
-static int header_mailboxes(lua_State *L)
+/* Adds the mailboxes of the list on top of the stack, each { name = or nil, address = }. */
+static void add_mailboxes(lua_State *L, ss_header *h)
 {
-  luaL_checktype(L, 2, LUA_TTABLE);
-  ss_header h = begin_field(L);
-  int count = (int)ss_rawlen(L, 2);
+  int list = lua_gettop(L), count = (int)ss_rawlen(L, list);
   for (int i = 1; i <= count; i++) {
-    lua_rawgeti(L, 2, i);
+    lua_rawgeti(L, list, i);
     luaL_checktype(L, -1, LUA_TTABLE);
     size_t name_n, n;
-    const char *name = ss_opt_field_string(L, 3, "name", &name_n);
-    const char *spec = ss_opt_field_string(L, 3, "address", &n);
-    if (!spec) return luaL_error(L, "a mailbox without its address");
-    ss_header_mailbox(&h, name, name_n, spec, n, i < count);
-    lua_settop(L, 2);
+    const char *name = ss_opt_field_string(L, list + 1, "name", &name_n);
+    const char *spec = ss_opt_field_string(L, list + 1, "address", &n);
+    if (!spec) luaL_error(L, "a mailbox without its address");
+    ss_header_mailbox(h, name, name_n, spec, n, i < count);
+    lua_settop(L, list);
   }
-  return push_field(L, &h);
+}
+
+/* The fields with addresses, in the order in which they are written. */
+static void put_people(lua_State *L, int people, ss_buf *to)
+{
+  static const struct {
+    const char *key, *name;
+  } fields[] = {{"from", "From"}, {"sender", "Sender"}, {"reply_to", "Reply-To"}, {"to", "To"}, {"cc", "Cc"}};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_getfield(L, people, fields[i].key);
+    if (lua_istable(L, -1) && ss_rawlen(L, -1)) {
+      ss_header h;
+      ss_header_begin(&h, to, fields[i].name, strlen(fields[i].name));
+      add_mailboxes(L, &h);
+      end_field(L, &h);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* A field of one token. */
+static void put_token(lua_State *L, ss_buf *to, const char *name, int value)
+{
+  size_t n;
+  const char *s = luaL_checklstring(L, value, &n);
+  ss_header h;
+  ss_header_begin(&h, to, name, strlen(name));
+  ss_header_token(&h, s, n);
+  end_field(L, &h);
+}
+
+/* Fields that are written already. */
+static void put_fields(lua_State *L, ss_buf *to, const char *s, size_t n)
+{
+  if (ss_buf_append(to, s, n) != SS_OK) luaL_error(L, "out of memory for a header");
+}
+
+/* core.header_message(people, date, subject, id, more) -> the fields Date, those of people, Subject where it is not nil,
+ * Message-ID, those of the string `more`, and MIME-Version. people is { from =, sender =, reply_to =, to =, cc = }, each
+ * nil or a list of { name = or nil, address = } */
+static int header_message(lua_State *L)
+{
+  static const char version[] = "MIME-Version: 1.0\r\n";
+  size_t n, more_n;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *subject = luaL_optlstring(L, 3, NULL, &n), *more = luaL_checklstring(L, 5, &more_n);
+  ss_buf *to = ss_scratch(L);
+  put_token(L, to, "Date", 2);
+  put_people(L, 1, to);
+  if (subject) {
+    ss_header h;
+    ss_header_begin(&h, to, "Subject", strlen("Subject"));
+    ss_header_text(&h, subject, n);
+    end_field(L, &h);
+  }
+  put_token(L, to, "Message-ID", 4);
+  put_fields(L, to, more, more_n);
+  put_fields(L, to, version, sizeof version - 1);
+  return ss_scratch_push(L, to);
 }
 
 static int push_fault(lua_State *L, const ss_address *a)
@@ -149,7 +210,7 @@ void ss_lua_open_header(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"header", header},
                                        {"header_text", header_text},
-                                       {"header_mailboxes", header_mailboxes},
+                                       {"header_message", header_message},
                                        {"address", address},
                                        {NULL, NULL}};
   ss_scratch_functions(L, functions);

@@ -45,10 +45,8 @@ static int encode(lua_State *L)
   size_t n;
   const char *s = luaL_checklstring(L, 2, &n);
   luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
-  uint64_t state[SS_CODEC_STATE / sizeof(uint64_t)] = {0};
   ss_buf *out = ss_scratch(L);
-  ss_status status = codec->update(state, (const uint8_t *)s, n, out);
-  if (status == SS_OK) status = codec->finish(state, out);
+  ss_status status = ss_codec_whole(codec, (const uint8_t *)s, n, out);
   if (status == SS_E_ARGUMENT) return push_words(L, "contains a NUL");
   return status == SS_OK ? ss_scratch_push(L, out) : luaL_error(L, "out of memory for an encoding");
 }
@@ -59,25 +57,16 @@ static void push_encodings(lua_State *L, const ss_scan *facts)
   lua_pushstring(L, ss_text_encoding(facts, true));
 }
 
-/* core.text(s) -> s, at most 1 MiB, with every line end CRLF; the encoding that carries it to a server without 8BITMIME;
- * that for one with it; whether its last line has no line end | nil when it is no UTF-8 or holds NUL */
+/* core.text(s) -> the encoding that carries the text to a server without 8BITMIME, that for one with it | nil when it is
+ * no UTF-8 or holds NUL */
 static int text(lua_State *L)
 {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
-  luaL_argcheck(L, n <= SS_CODEC_INPUT, 1, "more than 1 MiB at once");
   ss_scan facts;
-  ss_buf *out = ss_scratch(L);
-  ss_status status = ss_text_canonical((const uint8_t *)s, n, out, &facts);
-  if (status == SS_E_ARGUMENT) return 0;
-  if (status != SS_OK) return luaL_error(L, "out of memory for a text");
-  if (facts.canonical == n)
-    lua_pushvalue(L, 1);
-  else
-    ss_scratch_push(L, out);
+  if (ss_text_look((const uint8_t *)s, n, &facts) != SS_OK) return 0;
   push_encodings(L, &facts);
-  lua_pushboolean(L, facts.open);
-  return 4;
+  return 2;
 }
 
 typedef struct encoder {

@@ -8,6 +8,8 @@
 #include "mime/text.h"
 #include "smtp/mailbox.h"
 
+#include <string.h>
+
 #define POOL "smtpsec.random"
 
 /* core.mailbox(s) -> local part, domain, internationalized | nil, what is wrong */
@@ -141,20 +143,30 @@ static int pool_close(lua_State *L)
   return 0;
 }
 
-/* core.token() -> 32 hexadecimal digits, 128 unguessable bits | error when the system has no randomness to give */
+enum { DIGITS = 32, MOST_AROUND = 512 };
+
+/* core.token(before, after) -> `before` (at most 512 bytes, none when nil), 32 hexadecimal digits that are 128
+ * unguessable bits, `after` (likewise) | error when the system has no randomness to give */
 static int token(lua_State *L)
 {
   static const char hex[] = "0123456789abcdef";
-  unsigned char bytes[16];
-  char digits[2 * sizeof bytes];
+  unsigned char bytes[DIGITS / 2];
+  char text[MOST_AROUND + DIGITS + MOST_AROUND], *to = text;
+  size_t before_n, after_n;
+  const char *before = luaL_optlstring(L, 1, "", &before_n), *after = luaL_optlstring(L, 2, "", &after_n);
+  luaL_argcheck(L, before_n <= MOST_AROUND, 1, "too long");
+  luaL_argcheck(L, after_n <= MOST_AROUND, 2, "too long");
   const pool *p = lua_touserdata(L, lua_upvalueindex(1));
   if (!p->random || !ss_random_draw(p->random, bytes, sizeof bytes))
     return luaL_error(L, "the system's random generator failed");
+  memcpy(to, before, before_n);
+  to += before_n;
   for (size_t i = 0; i < sizeof bytes; i++) {
-    digits[2 * i] = hex[bytes[i] >> 4];
-    digits[2 * i + 1] = hex[bytes[i] & 15];
+    *to++ = hex[bytes[i] >> 4];
+    *to++ = hex[bytes[i] & 15];
   }
-  lua_pushlstring(L, digits, sizeof digits);
+  memcpy(to, after, after_n);
+  lua_pushlstring(L, text, before_n + DIGITS + after_n);
   return 1;
 }
 

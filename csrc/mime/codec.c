@@ -12,6 +12,13 @@ const ss_codec *ss_codec_find(const char *name)
   return NULL;
 }
 
+ss_status ss_codec_whole(const ss_codec *codec, const uint8_t *p, size_t n, ss_buf *to)
+{
+  uint64_t state[SS_CODEC_STATE / sizeof(uint64_t)] = {0};
+  ss_status status = codec->update(state, p, n, to);
+  return status == SS_OK ? codec->finish(state, to) : status;
+}
+
 ss_status ss_codec_room(ss_buf *to, size_t n, uint8_t **room)
 {
   if (n > ss_buf_room(to)) return SS_E_FULL;

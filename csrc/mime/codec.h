@@ -27,6 +27,10 @@ enum { SS_CODEC_INPUT = 1 << 20, SS_CODEC_OUTPUT = 4 << 20, SS_CODEC_STATE = 16 
 /* The codec of that name (a Content-Transfer-Encoding, or "crlf"), or NULL. */
 const ss_codec *ss_codec_find(const char *name);
 
+/* Appends the encoding of all that there is: n bytes, at most SS_CODEC_INPUT. As update, but what was appended before a
+ * failure is of no use. */
+ss_status ss_codec_whole(const ss_codec *codec, const uint8_t *p, size_t n, ss_buf *to);
+
 /* Lends room for the n bytes that a step may need at most, or says why there is none. Every codec reserves once, then
  * writes without looking. */
 ss_status ss_codec_room(ss_buf *to, size_t n, uint8_t **room);

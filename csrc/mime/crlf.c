@@ -4,6 +4,9 @@
 #include "mime/codec.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef struct ends {
   bool after_cr; /* the line was ended at the CR: a LF that comes now is the rest of that line end */
@@ -11,25 +14,33 @@ typedef struct ends {
 
 _Static_assert(sizeof(ends) <= SS_CODEC_STATE, "");
 
-/* Where the next of these bytes is, or the end. */
-static const uint8_t *next(const uint8_t *p, const uint8_t *end, int c)
+static bool ends_line(uint8_t c)
 {
-  const uint8_t *found = p < end ? memchr(p, c, (size_t)(end - p)) : NULL;
-  return found ? found : end;
+  return c == '\r' || c == '\n';
 }
 
-/* Writes what stands between p and `to_end` with its lines ended by CR, each of which becomes CRLF. */
-static uint8_t *mend(uint8_t *to, const uint8_t *p, const uint8_t *to_end)
+/* Copies what comes before the next CR or LF, and returns where that is, or the end. There is as much room as there are
+ * octets left. */
+static const uint8_t *copy(uint8_t **to, const uint8_t *p, const uint8_t *end)
 {
-  for (;;) {
-    const uint8_t *cr = next(p, to_end, '\r');
-    memcpy(to, p, (size_t)(cr - p));
-    to += cr - p;
-    if (cr == to_end) return to;
-    *to++ = '\r';
-    *to++ = '\n';
-    p = cr + 1;
+  uint8_t *out = *to;
+#ifdef __SSE2__
+  for (; end - p >= 16; p += 16, out += 16) {
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i both =
+        _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(x, _mm_set1_epi8('\n')));
+    unsigned found = (unsigned)_mm_movemask_epi8(both);
+    _mm_storeu_si128((__m128i *)(void *)out, x);
+    if (found) {
+      *to = out + __builtin_ctz(found);
+      return p + __builtin_ctz(found);
+    }
   }
+#endif
+  while (p < end && !ends_line(*p))
+    *out++ = *p++;
+  *to = out;
+  return p;
 }
 
 static ss_status update(void *state, const uint8_t *p, size_t n, ss_buf *to)
@@ -44,16 +55,11 @@ static ss_status update(void *state, const uint8_t *p, size_t n, ss_buf *to)
   const uint8_t *end = p + n;
   if (e->after_cr && *p == '\n') p++;
   e->after_cr = end[-1] == '\r';
-  while (p < end) {
-    const uint8_t *lf = next(p, end, '\n');
-    out = mend(out, p, lf);
-    if (lf == end) break;
-    /* A CR before it has ended the line already, also where that was all there was of it. */
-    if (lf == p || lf[-1] != '\r') {
-      *out++ = '\r';
-      *out++ = '\n';
-    }
-    p = lf + 1;
+  while ((p = copy(&out, p, end)) < end) {
+    bool cr = *p++ == '\r';
+    *out++ = '\r';
+    *out++ = '\n';
+    if (cr && p < end && *p == '\n') p++;
   }
   ss_buf_commit(to, (size_t)(out - room));
   return SS_OK;

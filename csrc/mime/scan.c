@@ -44,23 +44,19 @@ static void step(ss_scan *s, uint8_t c)
 }
 
 /* An octet is ordinary when no more is to be learnt from it than that it is there, and whether its eighth bit is set:
- * when it is neither "=" nor a control. Each `look` looks at BLOCK octets, returns how many come before the first that is
- * not ordinary, and adds to `high` how many of them have their eighth bit set. */
+ * when it is neither "=" nor a control. Each `look` looks at BLOCK octets, returns the set of those that are not ordinary,
+ * and sets *high to that of those with their eighth bit set. */
 #ifdef __SSE2__
 
 enum { BLOCK = 16 };
 
-static size_t look(const uint8_t *p, uint64_t *high)
+static unsigned look(const uint8_t *p, unsigned *high)
 {
   __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
   __m128i other = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('=')), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
   __m128i below = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')); /* those above 127 too: they are negative here */
-  unsigned eighth = (unsigned)_mm_movemask_epi8(x);
-  unsigned found = ((unsigned)_mm_movemask_epi8(below) & ~eighth) | (unsigned)_mm_movemask_epi8(other);
-  size_t ordinary = found ? (size_t)__builtin_ctz(found) : BLOCK;
-  eighth &= (1U << ordinary) - 1;
-  if (eighth) *high += (uint64_t)__builtin_popcount(eighth);
-  return ordinary;
+  *high = (unsigned)_mm_movemask_epi8(x);
+  return (unsigned)_mm_movemask_epi8(_mm_or_si128(other, below)) & ~*high;
 }
 
 #else
@@ -70,34 +66,64 @@ enum { BLOCK = sizeof(uint64_t) };
 /* The octet in every place of a word. */
 #define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
 
-static size_t look(const uint8_t *p, uint64_t *high)
+static unsigned look(const uint8_t *p, unsigned *high)
 {
   uint64_t w;
   memcpy(&w, p, sizeof w);
   uint64_t equals = w ^ EACH('='), delete = w ^ EACH(0x7F);
-  uint64_t found = ((w - EACH(' ')) & ~w) | ((equals - EACH(1)) & ~equals) | ((delete - EACH(1)) & ~delete);
-  if (found & EACH(0x80)) return 0;
-  *high += ((w >> 7 & EACH(1)) * EACH(1)) >> 56;
-  return BLOCK;
+  uint64_t found = w | (w - EACH(' ')) | ((equals - EACH(1)) & ~equals) | ((delete - EACH(1)) & ~delete);
+  unsigned special = 0;
+  *high = 0;
+  if (!(found & EACH(0x80))) return 0;
+  for (unsigned i = 0; i < BLOCK; i++) {
+    if (p[i] >= 0x80)
+      *high |= 1U << i;
+    else if (p[i] < ' ' || p[i] == 0x7F || p[i] == '=')
+      special |= 1U << i;
+  }
+  return special;
 }
 
 #endif
 
-/* Looks at the octets up to the first that is not ordinary, as long as whole blocks are left and no "From " goes on.
- * Returns how many that were. */
+/* Takes n ordinary octets. */
+static void ordinary(ss_scan *s, const uint8_t *p, size_t n)
+{
+  if (n == 0) return;
+  s->canonical += n;
+  s->line += n;
+  s->last = p[n - 1];
+}
+
+static void eighth_bits(ss_scan *s, unsigned high)
+{
+  if (!high) return;
+  s->eight_bit = true;
+  s->escapes += (uint64_t)__builtin_popcount(high);
+}
+
+/* Looks at ordinary octets and the line feeds among them, as long as whole blocks are left and no "From " begins or goes
+ * on. Returns how many that were. */
 static size_t run(ss_scan *s, const uint8_t *p, size_t n)
 {
-  size_t i = 0, ordinary = BLOCK;
-  uint64_t high = 0;
+  size_t seen = 0, i = 0;
   if (s->line == s->from && n && p[0] == (uint8_t)from[s->from]) return 0;
-  for (; ordinary == BLOCK && n - i >= BLOCK; i += ordinary)
-    ordinary = look(p + i, &high);
-  if (i == 0) return 0;
-  if (high) s->eight_bit = true;
-  s->escapes += high;
-  s->canonical += i;
-  s->line += i;
-  s->last = p[i - 1];
+  for (unsigned high; n - i >= BLOCK; i += BLOCK) {
+    for (unsigned special = look(p + i, &high); special; special &= special - 1) {
+      size_t at = i + (size_t)__builtin_ctz(special);
+      ordinary(s, p + seen, at - seen);
+      seen = at;
+      if (p[at] == '\n' && s->last != '\r') {
+        line_end(s);
+        s->last = p[seen++];
+        if (seen < n && p[seen] != (uint8_t)from[0]) continue;
+      }
+      eighth_bits(s, high & ((1U << (at - i)) - 1));
+      return seen;
+    }
+    eighth_bits(s, high);
+  }
+  ordinary(s, p + seen, i - seen);
   return i;
 }
 

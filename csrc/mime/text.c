@@ -29,13 +29,11 @@ ss_text_fault ss_text_find_fault(const uint8_t *p, size_t n, size_t *at)
   return eight_bit && (*at = find_c1(p, n)) < n ? SS_TEXT_C1 : SS_TEXT_SOUND;
 }
 
-ss_status ss_text_canonical(const uint8_t *p, size_t n, ss_buf *to, ss_scan *facts)
+ss_status ss_text_look(const uint8_t *p, size_t n, ss_scan *facts)
 {
-  uint64_t state[SS_CODEC_STATE / sizeof(uint64_t)] = {0};
   *facts = (ss_scan){0};
   ss_scan_update(facts, p, n);
-  if (facts->nul || (facts->eight_bit && ss_utf8_valid(p, n) != n)) return SS_E_ARGUMENT;
-  return facts->canonical == n ? SS_OK : ss_codec_crlf.update(state, p, n, to);
+  return facts->nul || (facts->eight_bit && ss_utf8_valid(p, n) != n) ? SS_E_ARGUMENT : SS_OK;
 }
 
 static bool passes(const ss_scan *facts, bool eight_bit)
@@ -62,4 +60,16 @@ const char *ss_text_encoding(const ss_scan *facts, bool eight_bit)
   if (whole && passes(facts, false)) return "7bit";
   if (whole && passes(facts, true) && eight_bit) return "8bit";
   return quoted_size(facts) <= base64_size(facts->canonical) ? "quoted-printable" : "base64";
+}
+
+ss_status ss_text_write(const uint8_t *p, size_t n, const char *encoding, ss_buf *to)
+{
+  const ss_codec *codec = ss_codec_find(encoding);
+  ss_buf mended;
+  if (!codec) return ss_codec_whole(&ss_codec_crlf, p, n, to);
+  ss_buf_init(&mended, 2 * n);
+  ss_status status = ss_codec_whole(&ss_codec_crlf, p, n, &mended);
+  if (status == SS_OK) status = ss_codec_whole(codec, ss_buf_data(&mended), ss_buf_len(&mended), to);
+  ss_buf_free(&mended);
+  return status;
 }

@@ -1,5 +1,5 @@
 /* text: text that is in memory as a whole. Of a header's: whether it may stand there. Of a body: whether it may be
- * sent, what it is made of, its canonical form, and which transfer encoding carries it (RFC 2045 section 6). */
+ * sent, what it is made of, which transfer encoding carries it (RFC 2045 section 6), and how it looks in that. */
 #ifndef SS_TEXT_H
 #define SS_TEXT_H
 
@@ -20,10 +20,12 @@ typedef enum ss_text_fault {
 /* The first of these faults that the text has anywhere, and where it has it first. */
 ss_text_fault ss_text_find_fault(const uint8_t *p, size_t n, size_t *at);
 
-/* Looks at a text of at most SS_CODEC_INPUT octets, of which `facts` then tells everything, and appends its canonical
- * form to `to` unless it has that form already (facts->canonical is its size then). SS_OK; SS_E_ARGUMENT when it is no
- * UTF-8 or holds a NUL, and SS_E_FULL or SS_E_MEMORY: then nothing was appended. */
-ss_status ss_text_canonical(const uint8_t *p, size_t n, ss_buf *to, ss_scan *facts);
+/* Looks at a text, of which `facts` then tells everything: SS_OK; SS_E_ARGUMENT when it is no UTF-8 or holds a NUL. */
+ss_status ss_text_look(const uint8_t *p, size_t n, ss_scan *facts);
+
+/* Appends a text of at most half of SS_CODEC_INPUT octets, its line ends mended, in the encoding of that name. SS_OK;
+ * SS_E_ARGUMENT when it holds a NUL, SS_E_FULL or SS_E_MEMORY: what was appended then is of no use. */
+ss_status ss_text_write(const uint8_t *p, size_t n, const char *encoding, ss_buf *to);
 
 /* The name of the plainest encoding in which such a text arrives unaltered, through a server that takes 8-bit bodies or
  * one that does not. */

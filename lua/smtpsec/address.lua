@@ -98,27 +98,43 @@ function address.is_list(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
 end
 
+--- Makes a list of some mailboxes what parse() returns.
+---@param boxes table[]
+---@return table[] boxes with `international`, the first that only an internationalized transport (RFC 6531) can carry
+function address.list(boxes)
+  for i = 1, #boxes do
+    if boxes[i].internationalized then
+      boxes.international = boxes[i]
+      break
+    end
+  end
+  return boxes
+end
+
 -- The string that was last read for each field, and its mailboxes: the author is the same in every mail of a run.
 local LONGEST_KEPT = 1000
 local last_value, last_boxes = {}, {}
 
-local function read_or_keep(value, field)
-  if last_value[field] == value then return last_boxes[field] end
+local function read_and_keep(value, field)
   local boxes, err = read(value, field)
-  if boxes and #value <= LONGEST_KEPT then last_value[field], last_boxes[field] = value, boxes end
-  return boxes, err
+  if not boxes then return nil, err end
+  if #value <= LONGEST_KEPT then last_value[field], last_boxes[field] = value, boxes end
+  return address.list(boxes)
 end
 
 --- Reads the addresses of a field.
 ---@param value string|table its Lua types were checked before (fields.lua)
 ---@param field string the field's name, for errors
----@return table[]|nil list of { name=, address=, local_part=, domain=, internationalized=, field= }; not to be changed
+---@return table[]|nil list of { name=, address=, local_part=, domain=, internationalized=, field= }; not to be changed;
+--- see address.list
 ---@return table|nil err
 function address.parse(value, field)
-  if type(value) == "string" then return read_or_keep(value, field) end
+  if value == last_value[field] then return last_boxes[field] end
+  if type(value) == "string" then return read_and_keep(value, field) end
   if not address.is_list(value) then
     local box, err = from_table(value, field)
-    return box and { box }, err
+    if not box then return nil, err end
+    return address.list { box }
   end
   local boxes = {}
   for i, one in ipairs(value) do
@@ -126,7 +142,7 @@ function address.parse(value, field)
     if not box then return nil, err end
     boxes[i] = box
   end
-  return boxes
+  return address.list(boxes)
 end
 
 --- What two addresses of the same mailbox have in common: the domain is the same in either case, the local part is

@@ -36,18 +36,18 @@ end
 ---@return table|nil draft
 ---@return table|nil err kind "message"
 function message.new(given, level)
-  fields.check(given, level or 2)
+  local plain = fields.check(given, level or 2)
   local extra = given.raw and stray(given)
   if extra then
     return text.refuse(extra, "cannot be given beside raw",
       "a raw message is complete: only its envelope, and what it asks of servers, go with it")
   end
-  if given.deliver_by and not given.deliver_by.seconds then
+  if not plain and given.deliver_by and not given.deliver_by.seconds then
     return text.refuse("deliver_by.seconds", "is missing", "give the seconds within which it is to be delivered")
   end
   local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
   if not made then return nil, err end
-  made.wished = wishes.of(given)
+  if not plain then made.wished = wishes.of(given) end
   return setmetatable(made, Draft)
 end
 
@@ -68,10 +68,10 @@ function Draft:render(offered)
     return text.refuse(field, "is not ASCII, and the server does not offer SMTPUTF8",
       "use an ASCII address, or a server that offers SMTPUTF8 (RFC 6531)")
   end
-  local segments, eight_bit = self:write(offered)
-  if not segments then return nil, eight_bit end
+  local whole, segments, eight_bit = self:write(offered)
+  if not whole and not segments then return nil, eight_bit end
   return setmetatable({
-    id = self.id, parties = self.parties, segments = segments, octets = nil,
+    id = self.id, parties = self.parties, held = whole, segments = segments, octets = whole and #whole,
     extensions = {
       ["8BITMIME"] = eight_bit or (self.utf8_header and offered["8BITMIME"] == true),
       SMTPUTF8 = field ~= nil,
@@ -107,7 +107,7 @@ end
 ---@return function next_chunk returns a string of some tens of kilobytes, nil at the end, or nil and the error when a
 --- part cannot be read any more or is not what it was
 function Message:chunks()
-  return stream.chunks(self.segments)
+  return stream.chunks(self.segments or { self.held })
 end
 
 --- The message as one string.
@@ -127,10 +127,9 @@ end
 -- be read: chunks() says why.
 ---@return string|nil
 function Message:whole()
-  local first, second = self.segments[1], self.segments[2]
-  if not second and type(first) == "string" and #first <= stream.WHOLE then return first end
   local octets = self:size()
-  return octets and octets <= stream.WHOLE and self:tostring() or nil
+  if not octets or octets > stream.WHOLE then return nil end
+  return self.held or self:tostring()
 end
 
 return message

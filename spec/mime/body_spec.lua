@@ -1,6 +1,9 @@
 local body = require "smtpsec.mime.body"
 local judge = require "spec.support.judge"
+local part = require "smtpsec.mime.part"
 local source = require "smtpsec.mime.source"
+
+local unpack = table.unpack or unpack
 
 local SEVEN, EIGHT = {}, { ["8BITMIME"] = true }
 
@@ -11,14 +14,24 @@ local function drain(segment)
   return table.concat(pieces)
 end
 
-local function encoding(text, offered)
-  return body.text(text, "text"):choose(offered)
+local SHAPE = part.shape { type = "text/plain" }
+local MIXED = part.shape_of_parts { type = "multipart/mixed" }
+
+-- What a leaf chooses.
+local function chosen(leaf, offered)
+  return leaf[offered["8BITMIME"] and 3 or 2]
 end
 
--- The body in an encoding, whatever it would choose.
-local function segment_of(made, name)
-  made.encoding = name
-  return made:segment()
+local function encoding(text, offered)
+  return chosen(body.text(text, "text", SHAPE), offered)
+end
+
+-- The body in an encoding, whatever it would choose: what is held is rendered, and taken out of the message.
+local function segment_of(leaf, name)
+  local _, _, _, held, mends = unpack(leaf)
+  if type(held) == "table" then return held:segment(name) end
+  local whole = part.render(part.multipart(MIXED, { SHAPE, name, name, held, mends }), "", SEVEN)
+  return whole:match("\r\n\r\n%-%-.-\r\n\r\n(.*)\r\n%-%-[^\r]*%-%-\r\n$")
 end
 
 local function size(segment)
@@ -60,22 +73,25 @@ end)
 
 describe("the transfer encoding of data", function()
   it("is base64, whatever the data", function()
-    assert.equal("base64", body.data(source.text("plain"), "x"):choose(EIGHT))
-    assert.equal("base64", body.data(source.text("plain"), "x"):choose(SEVEN))
+    assert.equal("base64", chosen(body.data(source.text("plain"), "x", SHAPE), EIGHT))
+    assert.equal("base64", chosen(body.data(source.text("plain"), "x", SHAPE), SEVEN))
   end)
 end)
 
 describe("the transfer encoding of a message in a message", function()
-  local function message(s) return body.message(source.text(s), "attachments[1]") end
+  local function message(s) return body.message(source.text(s), "attachments[1]", SHAPE) end
 
   it("is none", function()
-    assert.equal("7bit", message("Subject: x\n\nhi"):choose(SEVEN))
-    assert.equal("8bit", message("Subject: x\n\né"):choose(EIGHT))
+    assert.equal("7bit", chosen(message("Subject: x\n\nhi"), SEVEN))
+    assert.equal("8bit", chosen(message("Subject: x\n\né"), EIGHT))
   end)
 
   it("cannot be had where it would be needed", function()
-    local found, err = message("Subject: x\n\né"):choose(SEVEN)
-    assert.is_nil(found)
+    local eight = part.multipart(MIXED, message("Subject: x\n\né"))
+    assert.is_table(select(2, part.render(eight, "", EIGHT)))
+    local whole, segments, err = part.render(eight, "", SEVEN)
+    assert.is_nil(whole)
+    assert.is_nil(segments)
     assert.is_truthy(tostring(err):find("attachments[1]", 1, true) and tostring(err):find("8BITMIME", 1, true))
     assert.is_truthy(tostring(select(2, message("X: " .. ("x"):rep(1000)))):find("a line of 1003 octets", 1, true))
     assert.is_truthy(tostring(select(2, message("X: \0"))):find("contains NUL", 1, true))

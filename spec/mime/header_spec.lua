@@ -145,13 +145,21 @@ describe("core.header", function()
     assert.error_matches(function() core.header("X", { "token" }) end, "a string expected at step 2")
     assert.error_matches(function() core.header("X", { "parameter", "a" }) end, "a string expected at step 3")
     assert.error_matches(function() core.header("X", { "token", 1 }) end, "a string expected at step 2")
-    assert.error_matches(function() core.header_mailboxes("To", { { name = "x" } }) end, "without its address")
+    assert.error_matches(function() header.message({ to = { { name = "x" } } }, "d", nil, "<i>", "") end,
+      "without its address")
     assert.equal("X: a\r\n", core.header("X", { "token", "a" })) -- nothing is left of those that failed
   end)
 
-  it("lists mailboxes", function()
-    assert.equal("To: a@b, =?UTF-8?B?5pel?= <c@d>, E <e@f>\r\n", header.mailboxes("To",
-      { { address = "a@b" }, { name = "日", address = "c@d" }, { name = "E", address = "e@f" } }))
+  it("writes the header of a message, with what there is of it in its order", function()
+    local a, list = { { address = "a@b" } },
+      { { address = "a@b" }, { name = "日", address = "c@d" }, { name = "E", address = "e@f" } }
+    local everybody = { from = a, sender = a, reply_to = a, to = list, cc = a, bcc = a }
+    assert.equal("Date: d\r\nFrom: a@b\r\nSender: a@b\r\nReply-To: a@b\r\n"
+      .. "To: a@b, =?UTF-8?B?5pel?= <c@d>, E <e@f>\r\nCc: a@b\r\nSubject: =?UTF-8?B?5pel?=\r\nMessage-ID: <i@j>\r\n"
+      .. "X: y\r\nMIME-Version: 1.0\r\n", header.message(everybody, "d", "日", "<i@j>", "X: y\r\n"))
+    assert.equal("Date: d\r\nFrom: a@b\r\nMessage-ID: <i@j>\r\nMIME-Version: 1.0\r\n",
+      header.message({ from = a, to = {} }, "d", nil, "<i@j>", ""))
+    assert.error_matches(function() header.message({}, "d", nil, nil, "") end, "string expected")
   end)
 end)
 

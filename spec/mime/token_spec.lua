@@ -13,6 +13,17 @@ describe("a token", function()
   end)
 end)
 
+describe("a token between words", function()
+  it("is the same, between them", function()
+    assert.is_truthy(token.new("=_"):find("^=_" .. ("%x"):rep(32) .. "$"))
+    assert.is_truthy(token.new("<", "@" .. ("x"):rep(300) .. ">"):find("^<" .. ("%x"):rep(32) .. "@x+>$"))
+    for _, words in ipairs { { ("x"):rep(512), "" }, { "", ("x"):rep(512) } } do
+      assert.equal(544, #token.new(words[1], words[2]))
+      assert.error_matches(function() token.new(words[1] .. words[1], words[2] .. words[2]) end, "too long")
+    end
+  end)
+end)
+
 describe("the pool of random bytes", function()
   -- What a program prints that includes random.h.
   local function output(code)

@@ -68,13 +68,13 @@ local function check_cid(cid, field)
 end
 
 -- RFC 2046 section 5.2.1: messages may not be encoded; every other type is sent byte for byte.
-local function find_body(media_type, from, entry, field)
-  if media_type ~= "message/rfc822" then return body.data(from, field) end
+local function find_body(media_type, from, entry, field, shape)
+  if media_type ~= "message/rfc822" then return body.data(from, field, shape) end
   if entry.reader then
     return text.refuse(field .. ".reader", "a message has to be looked at before it can be attached",
       "give it as content or path")
   end
-  return body.message(from, field)
+  return body.message(from, field, shape)
 end
 
 --- Makes the part for an entry.
@@ -91,15 +91,12 @@ function attachment.part(entry, field)
   if not sound then return nil, cid_err end
   local from, err = find_source(entry, field)
   if not from then return nil, err end
-  local content
-  content, err = find_body(media_type, from, entry, field)
-  if not content then return nil, err end
   local inline = entry.inline or (entry.inline == nil and entry.cid ~= nil)
   local shape = part.shape {
     type = media_type, parameters = parameters, filename = name, cid = entry.cid,
     disposition = inline and "inline" or "attachment",
   }
-  return part.leaf(shape, content)
+  return find_body(media_type, from, entry, field, shape)
 end
 
 return attachment

@@ -1,9 +1,12 @@
---- body: what a leaf part holds, and which transfer encoding carries it (RFC 2045 section 6).
+--- body: the leaves of the tree that a message is, and which transfer encoding carries each (RFC 2045 section 6).
 --
 -- Three kinds. Text is judged and carried in the plainest encoding that arrives unaltered. Data is base64, byte for
 -- byte. A message inside a message may not be encoded at all (RFC 2046 section 5.2.1), so it must fit as it is. The
--- choice depends on what the server offers, so it is made when the message is rendered. What is short and in memory
--- is encoded there and then; the rest is encoded as it is sent.
+-- choice depends on what the server offers: `seven` is the encoding for a server without 8BITMIME, `eight` that for one
+-- with it. What is short and in memory is encoded when the message is rendered, the rest as it is sent.
+--
+-- A leaf is the list { shape, seven, eight, body, mends }: `shape` is what the part's header says of it (part.lua),
+-- `body` the string or what reads it, `mends` whether its line ends become CRLF.
 
 local core = require "smtpsec.core"
 local source = require "smtpsec.mime.source"
@@ -39,62 +42,51 @@ local function scan(from)
   end
 end
 
--- By the kind of the body.
-local CHOICES = {}
-
-function CHOICES.data() return "base64" end
-
-function CHOICES.text(self, offered)
-  return offered["8BITMIME"] and self.eight or self.seven
+-- What is read as it is sent: `open` is whether its last line has no end.
+local function streamed(from, field, mends, octets, open)
+  return setmetatable({ source = from, field = field, mends = mends, octets = octets, open = open }, Body)
 end
 
-function CHOICES.message(self, offered)
-  if not self.eight_bit then return "7bit" end
-  if offered["8BITMIME"] then return "8bit" end
-  return text.refuse(self.field, "the attached message holds 8-bit text, and the server does not offer 8BITMIME",
-    "attach it with type = \"application/octet-stream\"")
-end
-
-local function long_text(s, field)
+local function long_text(s, field, shape)
   local sound, err = text.verdict(field, text.body_fault(s))
   if not sound then return nil, err end
   local from = source.text(s)
   local scanner = scan(from)
   local facts = scanner:facts()
   local seven, eight = scanner:encodings()
-  return setmetatable({ kind = "text", field = field, source = from, octets = facts.canonical, seven = seven,
-    eight = eight, open = facts.open }, Body)
+  return { shape, seven, eight, streamed(from, field, true, facts.canonical, facts.open), true }
 end
 
 --- UTF-8 text; its line ends become CRLF.
 ---@param s string
 ---@param field string for errors
----@return table|nil body
+---@param shape table
+---@return table|nil leaf
 ---@return table|nil err
-function body.text(s, field)
-  if #s > body.SHORT then return long_text(s, field) end
-  local held, seven, eight, open = core.text(s)
-  if not held then return text.verdict(field, text.body_fault(s)) end
-  return setmetatable({ kind = "text", held = held, seven = seven, eight = eight, open = open,
-    encoding = nil, shape = nil }, Body)
+function body.text(s, field, shape)
+  if #s > body.SHORT then return long_text(s, field, shape) end
+  local seven, eight = core.text(s)
+  if not seven then return text.verdict(field, text.body_fault(s)) end
+  return { shape, seven, eight, s, true }
 end
 
 --- Bytes, which arrive as they are.
 ---@param from table source
 ---@param field string
----@return table body
-function body.data(from, field)
-  local short = from.string and from.size <= body.SHORT and from.string
-  return setmetatable({ kind = "data", field = field, source = from, octets = from.size, held = short or nil,
-    open = from.size ~= 0 }, Body)
+---@param shape table
+---@return table leaf
+function body.data(from, field, shape)
+  local held = from.string and from.size <= body.SHORT and from.string
+  return { shape, "base64", "base64", held or streamed(from, field, false, from.size, true), false }
 end
 
 --- A complete message inside this one; its line ends become CRLF.
 ---@param from table source that can be opened again
 ---@param field string
----@return table|nil body
+---@param shape table
+---@return table|nil leaf
 ---@return table|nil err
-function body.message(from, field)
+function body.message(from, field, shape)
   local scanner, err = scan(from)
   if not scanner then return nil, err end
   local facts = scanner:facts()
@@ -104,23 +96,21 @@ function body.message(from, field)
     return text.refuse(field, "the attached message has a line of %d octets, more than the %d that mail allows", hint,
       facts.longest, body.LONGEST_LINE)
   end
-  return setmetatable({ kind = "message", field = field, source = from, octets = facts.canonical,
-    eight_bit = facts.eight_bit, open = facts.open }, Body)
+  local seven, eight = "7bit", "7bit"
+  if facts.eight_bit then seven, eight = false, "8bit" end
+  return { shape, seven, eight, streamed(from, field, true, facts.canonical, facts.open), true }
 end
 
---- Chooses the transfer encoding to use, which the body then has until this is called again.
----@param offered table set of the server's extensions
----@return string|nil encoding
----@return table|nil err
-function Body:choose(offered)
-  local encoding, err = CHOICES[self.kind](self, offered)
-  self.encoding = encoding
-  return encoding, err
+--- Says why there is no encoding for a server without 8BITMIME.
+---@return nil, table err
+function Body:refuse()
+  return text.refuse(self.field, "the attached message holds 8-bit text, and the server does not offer 8BITMIME",
+    "attach it with type = \"application/octet-stream\"")
 end
 
 -- The body in an encoding: a function as a source's open() returns it.
 local function read(self, encoding)
-  if self.kind == "data" then return source.encoded(self.source, encoding, self.field) end
+  if not self.mends then return source.encoded(self.source, encoding, self.field) end
   local mended = source.through(self.source.open(), "crlf", self.field)
   return ENCODED[encoding] and source.through(mended, encoding, self.field) or mended
 end
@@ -137,22 +127,14 @@ local function size(self, encoding)
   return self.octets
 end
 
---- The body in the encoding that was chosen, as a segment of a stream (stream.lua).
----@return string|table segment
-function Body:segment()
-  local encoding = self.encoding
-  if self.held then return ENCODED[encoding] and core.encode(encoding, self.held) or self.held end
+--- The body in an encoding, as a segment of a stream (stream.lua).
+---@param encoding string
+---@return table segment
+function Body:segment(encoding)
   return {
     open = function() return read(self, encoding) end,
     size = function() return size(self, encoding) end,
   }
-end
-
---- Whether a line end has to follow the body where it is the end of the message.
----@return boolean
-function Body:ends_open()
-  if self.kind == "text" and self.encoding == "base64" then return true end
-  return self.open
 end
 
 return body

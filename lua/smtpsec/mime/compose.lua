@@ -22,12 +22,6 @@ end
 
 local PLAIN, HTML = text_shape("plain"), text_shape("html")
 
-local function text_part(shape, content, field)
-  local made, err = body.text(content, field)
-  if not made then return nil, err end
-  return part.leaf(shape, made)
-end
-
 -- RFC 6047 section 2.4: the method of the part is the method of the object in it.
 local function calendar_part(calendar)
   local content = calendar.content
@@ -44,7 +38,7 @@ local function calendar_part(calendar)
     return text.refuse("calendar.method", "%s is not the METHOD of the content, which is %s",
       "make them the same (RFC 6047)", method, inside or "missing")
   end
-  return text_part(text_shape("calendar", method and { "method", method }), content, "calendar.content")
+  return body.text(content, "calendar.content", text_shape("calendar", method and { "method", method }))
 end
 
 -- The attachments as parts: those that html refers to, and the others.
@@ -55,44 +49,36 @@ local function attachments(given, has_html)
     local field = string.format("attachments[%d]", i)
     local node, err = attachment.part(entry, field)
     if not node then return nil, err end
-    local cid = node.shape.cid
+    local shape = part.shape_of(node)
+    local cid = shape.cid
     if cid and seen[cid] then
       return text.refuse(field .. ".cid", "%s is the cid of two attachments", "give each its own",
         printable.value(cid))
     end
     if cid then seen[cid] = true end
-    local list = has_html and cid and node.shape.disposition == "inline" and related or mixed
+    local list = has_html and cid and shape.disposition == "inline" and related or mixed
     list[#list + 1] = node
   end
   return related, mixed
 end
 
-local MIXED = part.shape { type = "multipart/mixed" }
-local ALTERNATIVE = part.shape { type = "multipart/alternative" }
+local MIXED = part.shape_of_parts { type = "multipart/mixed" }
+local ALTERNATIVE = part.shape_of_parts { type = "multipart/alternative" }
 -- RFC 2387 section 3.1: the type of the part to begin with.
-local RELATED = part.shape { type = "multipart/related", parameters = { { "type", "text/html" } } }
+local RELATED = part.shape_of_parts { type = "multipart/related", parameters = { { "type", "text/html" } } }
 
--- The only form, or all of them in a multipart.
-local function alternative(forms)
-  return #forms == 1 and forms[1] or part.multipart(ALTERNATIVE, forms)
-end
-
-local function html_part(content, related)
-  local html, err = text_part(HTML, content, "html")
-  if not html or not related[1] then return html, err end
-  table.insert(related, 1, html)
-  return part.multipart(RELATED, related)
-end
-
--- The forms in which the text is given, the plainest first (RFC 2046 section 5.1.4).
-local function text_forms(given, related, text_wanted)
+-- The text in the forms in which it is given, the plainest first (RFC 2046 section 5.1.4): the only one, all of them in
+-- a multipart, or nil where there is none.
+local function text_parts(given, related, text_wanted)
   local plain, html, calendar, err
-  if text_wanted then plain, err = text_part(PLAIN, given.text or "", "text") end
-  if not err and given.html then html, err = html_part(given.html, related) end
+  if text_wanted then plain, err = body.text(given.text or "", "text", PLAIN) end
+  if not err and given.html then html, err = body.text(given.html, "html", HTML) end
+  if html and related[1] then html = part.extend(part.multipart(RELATED, html), related) end
   if not err and given.calendar then calendar, err = calendar_part(given.calendar) end
   if err then return nil, err end
-  local second, third = html or calendar, html and calendar
-  return plain and { plain, second, third } or { second, third }
+  local first, second = plain or html or calendar, plain and html or calendar
+  if not second or first == second then return first end
+  return part.multipart(ALTERNATIVE, first, second, plain and html and calendar)
 end
 
 local NONE = {}
@@ -106,11 +92,9 @@ function compose.tree(given)
   if given.attachments then related, mixed = attachments(given.attachments, given.html ~= nil) end
   if not related then return nil, mixed end
   local empty = not given.html and not given.calendar and #mixed == 0
-  local forms, err = text_forms(given, related, given.text or empty)
-  if not forms then return nil, err end
-  if #mixed == 0 then return alternative(forms) end
-  if #forms > 0 then table.insert(mixed, 1, alternative(forms)) end
-  return part.multipart(MIXED, mixed)
+  local forms, err = text_parts(given, related, given.text or empty)
+  if err or #mixed == 0 then return forms, err end
+  return part.extend(part.multipart(MIXED, forms), mixed)
 end
 
 return compose

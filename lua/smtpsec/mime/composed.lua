@@ -12,26 +12,25 @@ local text = require "smtpsec.mime.text"
 
 local composed = {}
 
--- The fields with addresses, in the order in which they are written. Bcc has no name: it never is.
+-- The fields with addresses, in the order in which they are read. Bcc is never written.
 local PEOPLE = { "from", "sender", "reply_to", "to", "cc", "bcc" }
-local NAMES = { from = "From", sender = "Sender", reply_to = "Reply-To", to = "To", cc = "Cc" }
 local RECIPIENTS = { "to", "cc", "bcc" }
 
 local NOBODY = {}
 
--- Every address of the table: key -> list of mailboxes; and as `international` the field whose address needs an
+-- Every address of the table: key -> list of mailboxes, or nil; and as `international` the field whose address needs an
 -- internationalized transport, because the header shows it.
 local function read_people(given)
-  local people = { from = NOBODY, sender = NOBODY, reply_to = NOBODY, to = NOBODY, cc = NOBODY, bcc = NOBODY,
-    international = nil }
+  local people = { from = nil, to = nil } -- which most messages have
   for i = 1, #PEOPLE do
     local key = PEOPLE[i]
-    if given[key] ~= nil then
-      local boxes, err = address.parse(given[key], key)
+    local value = given[key]
+    if value ~= nil then
+      local boxes, err = address.parse(value, key)
       if not boxes then return nil, err end
       people[key] = boxes
-      local box = not people.international and NAMES[key] and envelope.international(boxes)
-      if box then people.international = box.field end
+      local box = boxes.international
+      if box and key ~= "bcc" then people.international = people.international or box.field end
     end
   end
   return people
@@ -40,38 +39,27 @@ end
 -- RFC 5322 section 3.6.2: somebody wrote it, and of several authors one sent it. A sender who is the only author
 -- is not named twice.
 local function find_sender(people)
-  local from, sender = people.from, people.sender
+  local from, sender = people.from or NOBODY, people.sender or NOBODY
   if #from == 0 then return text.refuse("from", "is missing", 'give from = "Name <local@domain>"') end
   if #sender > 1 then return text.refuse("sender", "holds %d addresses", "give one", #sender) end
   if #from > 1 and #sender == 0 then
     return text.refuse("from", "holds %d addresses, and there is no sender", "say who sends it: sender = …", #from)
   end
   local sent_by = sender[1] or from[1]
-  if #sender == 1 and #from == 1 and address.key(from[1]) == address.key(sent_by) then people.sender = NOBODY end
+  if #sender == 1 and #from == 1 and address.key(from[1]) == address.key(sent_by) then people.sender = nil end
   return sent_by
 end
 
 local function recipients(people)
-  if people.cc == NOBODY and people.bcc == NOBODY then return people.to end
+  if not people.cc and not people.bcc then return people.to or NOBODY end
   local all = {}
   for _, key in ipairs(RECIPIENTS) do
-    for _, box in ipairs(people[key]) do all[#all + 1] = box end
+    for _, box in ipairs(people[key] or NOBODY) do all[#all + 1] = box end
   end
-  return all
+  return address.list(all)
 end
 
--- The last line of each field that names one person: the author is the same in every mail of a run, and address.lua
--- gives the same list for him.
-local last_boxes, last_line = {}, {}
-
-local function people_line(key, boxes)
-  if last_boxes[key] == boxes then return last_line[key] end
-  local line = header.mailboxes(NAMES[key], boxes)
-  if #boxes == 1 then last_boxes[key], last_line[key] = boxes, line end
-  return line
-end
-
--- What the header says. Each returns its lines, or its value, "" where there is none; or nil and the error.
+-- What the header says. Each returns its lines, or its value; or nil and the error.
 
 local function find_date(given)
   local seconds = given.date or os.time()
@@ -81,66 +69,39 @@ local function find_date(given)
   return date.format(seconds)
 end
 
-local function people_lines(people)
+-- The fields that few messages have; "" where there are none.
+local function more_lines(given)
   local lines = ""
-  for i = 1, #PEOPLE do
-    local key = PEOPLE[i]
-    local boxes = people[key]
-    if boxes ~= NOBODY and NAMES[key] and boxes[1] then lines = lines .. people_line(key, boxes) end
+  if given.list_unsubscribe then
+    local more, err = require("smtpsec.mime.unsubscribe").fields(given.list_unsubscribe)
+    if not more then return nil, err end
+    lines = table.concat(more)
+  end
+  if given.headers then
+    local more, err = require("smtpsec.mime.custom").fields(given.headers)
+    if not more then return nil, err end
+    lines = lines .. table.concat(more)
   end
   return lines
-end
-
-local function subject_line(subject)
-  if not subject then return "" end
-  local fault = text.fault(subject)
-  if fault then return text.verdict("subject", fault) end
-  return header.text("Subject", subject)
-end
-
-local function find_id(given, people)
-  if given.message_id then return message_id.check(given.message_id) end
-  return message_id.new(people.from[1].domain)
-end
-
-local function unsubscribe_lines(given)
-  if not given then return "" end
-  local lines, err = require("smtpsec.mime.unsubscribe").fields(given)
-  return lines and table.concat(lines), err
-end
-
-local function custom_lines(given)
-  if not given then return "" end
-  local lines, err = require("smtpsec.mime.custom").fields(given)
-  return lines and table.concat(lines), err
 end
 
 -- Everything but the lines that depend on the body. The identifier is returned behind it.
 local function write_header(given, people)
   local dated, err = find_date(given)
   if not dated then return nil, err end
-  local subject, id, unsubscribing, more
-  subject, err = subject_line(given.subject)
-  if not subject then return nil, err end
-  id, err = find_id(given, people)
+  local fault = given.subject and text.fault(given.subject)
+  if fault then return text.verdict("subject", fault) end
+  local id, more = given.message_id, ""
+  if id then id, err = message_id.check(id) else id = message_id.new(people.from[1].domain) end
   if not id then return nil, err end
-  unsubscribing, err = unsubscribe_lines(given.list_unsubscribe)
-  if not unsubscribing then return nil, err end
-  more, err = custom_lines(given.headers)
+  if given.list_unsubscribe or given.headers then more, err = more_lines(given) end
   if not more then return nil, err end
-  return "Date: " .. dated .. "\r\n" .. people_lines(people) .. subject .. "Message-ID: " .. id .. "\r\n"
-    .. unsubscribing .. more .. "MIME-Version: 1.0\r\n", id
+  return header.message(people, dated, given.subject, id, more), id
 end
 
--- A draft's method: the segments of the message for a server that offers these extensions, and whether 8 bits are in
--- its bodies; nil and the error.
+-- A draft's method: the message for a server that offers these extensions, as part.render returns it.
 local function write(draft, offered)
-  local tree, segments = draft.tree, {}
-  local encoding, err = part.choose(tree, offered)
-  if not encoding then return nil, err end
-  local rest = part.render(tree, segments, draft.head, part.ends_open(tree) and "\r\n" or "")
-  if rest ~= "" then segments[#segments + 1] = rest end
-  return segments, encoding == "8bit"
+  return part.render(draft.tree, draft.head, offered)
 end
 
 --- Makes a draft of the table.

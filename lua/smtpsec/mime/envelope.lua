@@ -32,19 +32,10 @@ local function sender(given, header)
   return boxes[1]
 end
 
---- The first of some mailboxes that only an internationalized transport (RFC 6531) can carry, or nil.
----@param boxes table list
----@return table|nil mailbox
-function envelope.international(boxes)
-  for i = 1, #boxes do
-    if boxes[i].internationalized then return boxes[i] end
-  end
-end
-
 --- The envelope of a message.
 ---@param given table|nil the envelope field
 ---@param from table|nil mailbox that stands for the sender in the header
----@param recipients table mailboxes of the header
+---@param recipients table mailboxes of the header (address.list)
 ---@return table|nil envelope { from = address, "" for the null sender, to = list of addresses, each once }
 ---@return table|nil err
 ---@return table|nil mailbox the first that only an internationalized transport can carry
@@ -58,7 +49,7 @@ function envelope.new(given, from, recipients)
     if not to then return nil, err end
   end
   if #to == 0 then return text.refuse("to", "the recipient list is empty", "give to, cc, bcc or envelope.to") end
-  local international = origin.internationalized and origin or envelope.international(to)
+  local international = origin.internationalized and origin or to.international
   return { from = origin.address, to = once(to) }, nil, international
 end
 

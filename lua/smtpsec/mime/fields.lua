@@ -66,14 +66,14 @@ for name, type_of in pairs(wishes.FIELDS) do shape[name] = type_of end
 
 local whole = record("smtpsec.message", shape)
 
---- Checks a message table.
+--- Checks a message table; an error is raised where it is none.
 ---@param given table
 ---@param level? integer see schema.record; 2 by default, the caller of the function that calls this
----@return table given, or an error is raised
+---@return boolean plain whether it has none but the fields that are strings or lists of strings
 function fields.check(given, level)
-  -- No tail call: levels are counted.
-  if type(given) ~= "table" or not core.all_strings(given, STRINGS) then whole(given, (level or 2) + 1) end
-  return given
+  if type(given) == "table" and core.all_strings(given, STRINGS) then return true end
+  whole(given, (level or 2) + 1) -- no tail call: levels are counted
+  return false
 end
 
 return fields

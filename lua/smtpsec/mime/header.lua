@@ -68,10 +68,14 @@ end
 ---@return string with its CRLF
 header.text = core.header_text
 
---- A field that lists mailboxes.
----@param name string
----@param boxes table list of { name = or nil, address = }
----@return string with its CRLF
-header.mailboxes = core.header_mailboxes
+--- The header of a message but for what the tree of its parts says: Date, the fields with addresses, Subject,
+-- Message-ID, whatever else there is, MIME-Version.
+---@param people table from, sender, reply_to, to, cc: each nil or a list of { name = or nil, address = }
+---@param date string
+---@param subject string|nil
+---@param id string
+---@param more string other fields, each with its CRLF
+---@return string with their CRLF
+header.message = core.header_message
 
 return header

@@ -15,7 +15,7 @@ local ATOM = "[A-Za-z0-9!#$%%&'*+/=?^_`{|}~.-]+"
 ---@param domain string domain or address literal
 ---@return string
 function message_id.new(domain)
-  return "<" .. token.new() .. "@" .. domain .. ">"
+  return token.new("<", "@" .. domain .. ">")
 end
 
 --- Whether a string is an identifier as it may be sent: "<left@right>", without quotes or comments.

@@ -121,7 +121,7 @@ local function mailboxes(fields, names)
       for _, box in ipairs(boxes) do found[#found + 1] = box end
     end
   end
-  return found
+  return address.list(found)
 end
 
 local function is_resent(fields)
@@ -243,10 +243,10 @@ end
 -- A draft's method. Of a body that was not looked at, anything must be expected.
 local function write(draft, offered)
   local content, possible = draft.content, offered["8BITMIME"] == true
-  if content.eight_bit and not possible then return eight_bit_refused() end
+  if content.eight_bit and not possible then return nil, eight_bit_refused() end
   local eight_bit = content.eight_bit
   if eight_bit == nil then eight_bit = possible end
-  return { draft.head .. "\r\n", content.segment(possible) }, eight_bit
+  return nil, { draft.head .. "\r\n", content.segment(possible) }, eight_bit
 end
 
 --- Makes a draft of a message table that has `raw`.

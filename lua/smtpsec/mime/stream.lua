@@ -4,13 +4,15 @@
 -- after piece, nil at the end, or nil and the error; size() returns octets, or nil when nobody knows. A stream can
 -- be walked again (to be signed, then sent) and gives the same bytes as long as its sources can.
 
+local core = require "smtpsec.core"
+
 local stream = {}
 
 -- Small pieces are gathered until they come to this; what is longer passes alone, uncopied.
 local GATHER = 16384
 
 --- Most octets of a message that is one string, and of the strings that one in several pieces is made of.
-stream.WHOLE = 65536
+stream.WHOLE = core.message_whole
 
 --- Octets of the whole, or nil when a segment does not know its size.
 ---@param segments table

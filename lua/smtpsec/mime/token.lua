@@ -5,6 +5,8 @@ local core = require "smtpsec.core"
 local token = {}
 
 --- 32 hexadecimal digits, 128 bits from the system's generator.
+---@param before? string what the string begins with
+---@param after? string what it ends with
 ---@return string
 token.new = core.token
 

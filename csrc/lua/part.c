@@ -1,0 +1,222 @@
+/* part: a tree of parts becomes the message that it is (RFC 2045, 2046). What is short and in memory is encoded there
+ * and then, all of it into one string; what is not is left to be read as it is sent.
+ *
+ * A node is a list, because every mail has some of them and lists are read fastest: a leaf is { shape, encoding for a
+ * server without 8BITMIME, encoding for one with it, body, whether its line ends have to be mended }, a multipart is
+ * { shape, boundary, node, … }. lua/smtpsec/mime/part.lua and body.lua make them, and say what is in them. */
+#include "lua/check.h"
+#include "lua/open.h"
+#include "lua/scratch.h"
+#include "mime/codec.h"
+#include "mime/text.h"
+
+#include <string.h>
+
+/* Most octets of a message that is one string, and of the strings that one in several pieces is made of. */
+enum { WHOLE = 65536 };
+
+/* Where what is in a leaf, and in a multipart. */
+enum { SHAPE = 1, SEVEN = 2, EIGHT = 3, BODY = 4, MENDS = 5 };
+enum { BOUNDARY = 2, FIRST = 3 };
+
+/* Where the arguments are, and behind them the list of segments, once there is one. */
+enum { NODE = 1, EIGHT_BIT, HEAD, SEGMENTS };
+
+typedef struct writer {
+  lua_State *L;
+  ss_buf *to;   /* what was written behind the last segment */
+  int way;      /* SEVEN or EIGHT */
+  int segments; /* how many there are */
+  bool open;    /* what was written last is no whole line */
+} writer;
+
+static void put(writer *w, const void *p, size_t n)
+{
+  if (ss_buf_append(w->to, p, n) != SS_OK) luaL_error(w->L, "out of memory for a message");
+}
+
+/* Writes the string on top of the stack, and drops it. */
+static void put_top(writer *w)
+{
+  size_t n = 0;
+  const char *s = lua_type(w->L, -1) == LUA_TSTRING ? lua_tolstring(w->L, -1, &n) : NULL;
+  if (!s) luaL_error(w->L, "a string expected in a part");
+  put(w, s, n);
+  lua_pop(w->L, 1);
+}
+
+/* Makes the value on top of the stack the next segment. */
+static void add_segment(writer *w)
+{
+  if (w->segments == 0) {
+    lua_newtable(w->L);
+    lua_replace(w->L, SEGMENTS);
+  }
+  lua_rawseti(w->L, SEGMENTS, ++w->segments);
+}
+
+/* Makes the first n octets that were written one. */
+static void cut(writer *w, size_t n)
+{
+  if (n == 0) return;
+  lua_pushlstring(w->L, (const char *)ss_buf_data(w->to), n);
+  add_segment(w);
+  ss_buf_consume(w->to, n);
+}
+
+/* Pushes the element at `at` of the node, and says whether it is a table. */
+static bool element(lua_State *L, int node, int at)
+{
+  lua_rawgeti(L, node, at);
+  return lua_istable(L, -1);
+}
+
+/* Pushes the encoding of the node on top of the stack: of a leaf its own, of a multipart what its parts ask for (RFC
+ * 2045 section 6.4: what holds 8-bit parts is 8-bit itself). Returns it, or NULL where a part cannot go this way; sets
+ * *many to whether the node is a multipart. */
+static const char *push_encoding(writer *w, bool *many)
+{
+  lua_State *L = w->L;
+  int node = lua_gettop(L);
+  *many = element(L, node, FIRST);
+  if (!*many) {
+    lua_rawgeti(L, node, w->way);
+    return lua_tostring(L, -1);
+  }
+  luaL_checkstack(L, LUA_MINSTACK, "parts within parts");
+  const char *whole = "7bit";
+  for (int at = FIRST; whole && element(L, node, at); at++) {
+    bool within;
+    const char *encoding = push_encoding(w, &within);
+    if (!encoding || strcmp(encoding, "8bit") == 0) whole = encoding;
+    lua_settop(L, node);
+  }
+  lua_settop(L, node);
+  lua_pushstring(L, whole);
+  return whole;
+}
+
+/* Writes the lines that the shape has for the encoding. */
+static void put_lines(writer *w, int shape, int encoding)
+{
+  lua_pushvalue(w->L, encoding);
+  lua_rawget(w->L, shape);
+  put_top(w);
+}
+
+/* Writes a body that is a string. */
+static void put_body(writer *w, int body, const char *encoding, bool mends)
+{
+  size_t n;
+  const uint8_t *s = (const uint8_t *)luaL_checklstring(w->L, body, &n);
+  ss_status status =
+      mends ? ss_text_write(s, n, encoding, w->to) : ss_codec_whole(ss_codec_find(encoding), s, n, w->to);
+  if (status != SS_OK) luaL_error(w->L, "a body cannot be encoded");
+}
+
+static bool is_open(const ss_buf *b)
+{
+  return ss_buf_data(b)[ss_buf_len(b) - 1] != '\n';
+}
+
+static void write_leaf(writer *w, int node, int encoding, int shape)
+{
+  lua_State *L = w->L;
+  size_t before = ss_buf_len(w->to);
+  const char *name = lua_tostring(L, encoding);
+  put_lines(w, shape, encoding);
+  size_t start = ss_buf_len(w->to);
+  if (element(L, node, BODY)) {
+    w->open = strcmp(name, "base64") == 0 || ss_opt_field_bool(L, shape + 1, "open");
+    cut(w, start);
+    lua_pushvalue(L, node);
+    add_segment(w);
+    return;
+  }
+  lua_rawgeti(L, node, MENDS);
+  put_body(w, shape + 1, name, lua_toboolean(L, -1));
+  w->open = is_open(w->to);
+  size_t length = ss_buf_len(w->to) - start;
+  if (before + length <= WHOLE) return;
+  cut(w, start);
+  cut(w, length);
+}
+
+static void put_delimiter(writer *w, const char *boundary, size_t n, const char *end)
+{
+  put(w, "\r\n--", 4);
+  put(w, boundary, n);
+  put(w, end, 2);
+}
+
+static const char *write_node(writer *w);
+
+/* The shape says what comes before the boundary in the header, and by the encoding what comes behind it. */
+static void write_multipart(writer *w, int node, int encoding, int shape)
+{
+  lua_State *L = w->L;
+  size_t n;
+  lua_rawgeti(L, shape, 1);
+  put_top(w);
+  lua_rawgeti(L, node, BOUNDARY);
+  const char *boundary = luaL_checklstring(L, -1, &n);
+  put(w, boundary, n);
+  put_lines(w, shape, encoding);
+  int top = lua_gettop(L);
+  for (int at = FIRST; element(L, node, at); at++) {
+    put_delimiter(w, boundary, n, "\r\n");
+    write_node(w);
+    lua_settop(L, top);
+  }
+  put_delimiter(w, boundary, n, "--");
+  w->open = true;
+}
+
+/* Writes the node on top of the stack. Returns its encoding, or NULL where a part cannot go this way. */
+static const char *write_node(writer *w)
+{
+  lua_State *L = w->L;
+  bool many;
+  int node = lua_gettop(L);
+  const char *name = push_encoding(w, &many);
+  int encoding = lua_gettop(L), shape = encoding + 1;
+  lua_rawgeti(L, node, SHAPE);
+  luaL_checktype(L, shape, LUA_TTABLE);
+  if (name) (many ? write_multipart : write_leaf)(w, node, encoding, shape);
+  return name;
+}
+
+/* core.render(node, eight_bit, head) -> the message behind these header fields for a server that takes 8 bits, or does
+ * not, as one string where all of it is in memory and short, otherwise nil; nil, or a list of strings and of the leaves
+ * that are read as they are sent; whether there are 8 bits in its bodies | nothing where a part cannot go this way */
+static int render(lua_State *L)
+{
+  size_t n;
+  luaL_checktype(L, NODE, LUA_TTABLE);
+  writer w = {.L = L, .way = lua_toboolean(L, EIGHT_BIT) ? EIGHT : SEVEN};
+  const char *head = luaL_checklstring(L, HEAD, &n);
+  lua_settop(L, SEGMENTS);
+  w.to = ss_scratch(L);
+  put(&w, head, n);
+  lua_pushvalue(L, NODE);
+  const char *encoding = write_node(&w);
+  if (!encoding) return 0;
+  if (w.open) put(&w, "\r\n", 2);
+  if (w.segments) {
+    cut(&w, ss_buf_len(w.to));
+    lua_pushnil(L);
+  } else {
+    ss_scratch_push(L, w.to);
+  }
+  lua_pushvalue(L, SEGMENTS);
+  lua_pushboolean(L, strcmp(encoding, "8bit") == 0);
+  return 3;
+}
+
+void ss_lua_open_part(lua_State *L)
+{
+  static const luaL_Reg functions[] = {{"render", render}, {NULL, NULL}};
+  ss_scratch_functions(L, functions);
+  lua_pushinteger(L, WHOLE);
+  lua_setfield(L, -2, "message_whole");
+}
