@@ -262,7 +262,7 @@ static int server_name(lua_State *L)
 /* conn:tls() -> facts | nil before TLS began */
 static int tls(lua_State *L)
 {
-  const ss_tls *t = ss_conn_tls(ss_lua_check_connection(L));
+  ss_tls *t = ss_conn_tls(ss_lua_check_connection(L));
   if (t)
     ss_lua_push_facts(L, t);
   else

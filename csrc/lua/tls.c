@@ -169,27 +169,27 @@ static void set_text(lua_State *L, const char *key, const char *value)
   lua_setfield(L, -2, key);
 }
 
-static void push_peer(lua_State *L, const ss_tls_facts *f)
+static void push_peer(lua_State *L, const ss_tls_certificate *c)
 {
-  const char *name = f->names;
-  lua_newtable(L);
-  set_text(L, "subject", f->subject);
-  set_text(L, "expires", f->expires);
-  set_text(L, "sha256", f->sha256);
-  set_text(L, "pin", f->pin);
-  lua_newtable(L);
-  for (size_t i = 0; i < f->name_count; i++, name += strlen(name) + 1) {
+  const char *name = c->names;
+  lua_createtable(L, 0, 5);
+  set_text(L, "subject", c->subject);
+  set_text(L, "expires", c->expires);
+  set_text(L, "sha256", c->sha256);
+  set_text(L, "pin", c->pin);
+  lua_createtable(L, (int)c->name_count, 0);
+  for (size_t i = 0; i < c->name_count; i++, name += strlen(name) + 1) {
     lua_pushstring(L, name);
     lua_rawseti(L, -2, (int)i + 1);
   }
   lua_setfield(L, -2, "names");
 }
 
-void ss_lua_push_facts(lua_State *L, const ss_tls *t)
+void ss_lua_push_facts(lua_State *L, ss_tls *t)
 {
   ss_tls_facts f;
   ss_tls_facts_now(t, &f);
-  lua_newtable(L);
+  lua_createtable(L, 0, 9); /* with what tls.lua adds */
   set_text(L, "version", f.version);
   set_text(L, "cipher", f.cipher);
   set_text(L, "group", f.group);
@@ -199,8 +199,8 @@ void ss_lua_push_facts(lua_State *L, const ss_tls *t)
   lua_setfield(L, -2, "authenticated");
   set_text(L, "authenticated", f.authenticated);
   set_text(L, "reason", f.reason);
-  if (!f.has_peer) return;
-  push_peer(L, &f);
+  if (!f.peer) return;
+  push_peer(L, f.peer);
   lua_setfield(L, -2, "peer");
 }
 

@@ -22,6 +22,6 @@ ss_tls_session *ss_lua_test_session(lua_State *L, int arg);
 void ss_lua_push_session(lua_State *L, ss_tls *t);
 
 /* Pushes a table of what is known of `t`: a receipt's `tls` without the fields that belong to the policy. */
-void ss_lua_push_facts(lua_State *L, const ss_tls *t);
+void ss_lua_push_facts(lua_State *L, ss_tls *t);
 
 #endif

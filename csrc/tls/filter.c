@@ -313,11 +313,22 @@ bool ss_tls_is_authenticated(const ss_tls *t)
   return t->up && t->watch.proof;
 }
 
-void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts)
+/* Read when it is first asked for. A resumed connection was shown none: its session kept it. */
+static const ss_tls_certificate *certificate_now(ss_tls *t)
 {
-  *facts = (ss_tls_facts){.authenticated = t->up ? t->watch.proof : NULL, .reason = t->watch.reason};
-  /* A resumed connection was shown none: its session kept it. */
-  ss_tls_facts_read(t->ssl, t->watch.shown ? t->watch.shown : SSL_get0_peer_certificate(t->ssl), facts);
+  X509 *x509 = t->watch.shown ? t->watch.shown : SSL_get0_peer_certificate(t->ssl);
+  ss_tls_certificate *known = t->watch.certificate;
+  if (!x509 || (known && known->x509 == x509)) return known;
+  ss_tls_certificate_unref(known);
+  t->watch.certificate = ss_tls_certificate_new(x509);
+  return t->watch.certificate;
+}
+
+void ss_tls_facts_now(ss_tls *t, ss_tls_facts *facts)
+{
+  *facts = (ss_tls_facts){
+      .authenticated = t->up ? t->watch.proof : NULL, .reason = t->watch.reason, .peer = certificate_now(t)};
+  ss_tls_facts_read(t->ssl, facts);
 }
 
 bool ss_tls_binding(const ss_tls *t, const char *type, ss_binding *to)

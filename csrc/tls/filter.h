@@ -66,7 +66,7 @@ const ss_error *ss_tls_error(const ss_tls *t);
 
 /* What is known so far, also after a failure. Nobody is `authenticated` before the handshake is done. */
 bool ss_tls_is_authenticated(const ss_tls *t); /* the handshake is done, and the peer proved who it is */
-void ss_tls_facts_now(const ss_tls *t, ss_tls_facts *facts);
+void ss_tls_facts_now(ss_tls *t, ss_tls_facts *facts); /* their `peer` lives until the next such call */
 
 /* The channel binding of this type, NULL for the best that there is (tls/binding.h). False when there is none. */
 bool ss_tls_binding(const ss_tls *t, const char *type, ss_binding *to);

@@ -13,12 +13,13 @@ struct ss_tls_session {
   ss_tls_context *context;
   ss_tls_identity *identity;
   const char *proof;
-  ASN1_TIME *valid_until; /* NULL where the proof was a pin, which has no date */
-  SSL_SESSION *ssl;       /* NULL once spent */
+  ss_tls_certificate *certificate; /* what stands in the peer's, where it was read */
+  ASN1_TIME *valid_until;          /* NULL where the proof was a pin, which has no date */
+  SSL_SESSION *ssl;                /* NULL once spent */
 };
 
-/* No SSL gets or leaves what is kept here, but copies: OpenSSL spoils the session of one that is freed without a
- * close_notify, which says nothing against the session (RFC 5246 section 7.2.1). */
+/* No SSL shares what is kept here, but has a copy, or what was spent on it: OpenSSL spoils the session of one that is
+ * freed without a close_notify, which says nothing against the session (RFC 5246 section 7.2.1). */
 
 ss_tls_session *ss_tls_session_take(ss_tls_watch *w, ss_tls_context *context)
 {
@@ -37,6 +38,7 @@ ss_tls_session *ss_tls_session_take(ss_tls_watch *w, ss_tls_context *context)
                         .context = ss_tls_context_ref(context),
                         .identity = ss_tls_identity_ref(w->identity),
                         .proof = w->proof,
+                        .certificate = ss_tls_certificate_ref(w->certificate),
                         .ssl = copy};
   if (w->valid_until) s->valid_until = ASN1_STRING_dup(w->valid_until);
   return s;
@@ -53,6 +55,7 @@ void ss_tls_session_unref(ss_tls_session *session)
   if (!session || --session->references) return;
   SSL_SESSION_free(session->ssl);
   ASN1_TIME_free(session->valid_until);
+  ss_tls_certificate_unref(session->certificate);
   ss_tls_identity_unref(session->identity);
   ss_tls_context_unref(session->context);
   free(session);
@@ -81,6 +84,14 @@ static bool set_copy(SSL *ssl, SSL_SESSION *session)
   return set;
 }
 
+static bool spend(ss_tls_session *s, SSL *ssl)
+{
+  if (!SSL_set_session(ssl, s->ssl)) return false;
+  SSL_SESSION_free(s->ssl);
+  s->ssl = NULL;
+  return true;
+}
+
 /* The identity is the same and so the answer was yes once; asked again because a mistake here would be silent. */
 static bool certificate_fits(const ss_tls_session *s, const ss_tls_identity *id)
 {
@@ -95,16 +106,13 @@ bool ss_tls_session_offer(ss_tls_session *s, SSL *ssl, const ss_tls_context *con
                           const ss_tls_identity *id)
 {
   if (!s->ssl || s->context != context || !ss_tls_identity_equal(s->identity, id)) return false;
-  if (!certificate_fits(s, id) || !set_copy(ssl, s->ssl)) return false;
-  if (ss_tls_session_once(s)) {
-    SSL_SESSION_free(s->ssl);
-    s->ssl = NULL;
-  }
-  return true;
+  if (!certificate_fits(s, id)) return false;
+  return ss_tls_session_once(s) ? spend(s, ssl) : set_copy(ssl, s->ssl);
 }
 
 void ss_tls_session_prove(const ss_tls_session *session, ss_tls_watch *w)
 {
   w->proof = session->proof;
+  if (!w->certificate) w->certificate = ss_tls_certificate_ref(session->certificate);
   if (session->valid_until) w->valid_until = ASN1_STRING_dup(session->valid_until);
 }

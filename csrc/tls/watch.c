@@ -125,6 +125,7 @@ void ss_tls_watch_clear(ss_tls_watch *w)
   while (w->session_count)
     SSL_SESSION_free(w->sessions[--w->session_count]);
   X509_free(w->shown);
+  ss_tls_certificate_unref(w->certificate);
   ASN1_TIME_free(w->valid_until);
   ss_tls_identity_unref(w->identity);
   *w = (ss_tls_watch){0};

@@ -5,6 +5,7 @@
 #ifndef SS_TLS_WATCH_H
 #define SS_TLS_WATCH_H
 
+#include "tls/certificate.h"
 #include "tls/identity.h"
 
 #include <openssl/ssl.h>
@@ -20,6 +21,9 @@ typedef struct ss_tls_watch {
   /* What proved it, "pkix" or "pin", or NULL; and why nothing did, once a certificate was judged. Static. */
   const char *proof;
   const char *reason;
+
+  /* What stands in the peer's certificate, where somebody asked or a resumed session brought it. */
+  ss_tls_certificate *certificate;
 
   X509 *shown; /* the peer's own certificate, once judged, well or ill */
   ASN1_TIME

@@ -61,8 +61,22 @@ describe("a TLS session", function()
         assert.equal("pkix", second.authenticated)
         assert.same(first.peer, second.peer)
         if version == "TLSv1.3" then
-          assert.is_true(connect(context, server, peer(next_session)).resumed)
+          local third = connect(context, server, peer(next_session))
+          assert.is_true(third.resumed)
+          assert.same(first.peer, third.peer)
         end
+      end)
+
+      it("says nothing of its certificate where the server shows another", function()
+        local first, session = connect(context, server, peer())
+        local renewed = pki:leaf { name = "renewed", ca = "root", san = "DNS:mail.test" }
+        local filter, other = assert(core.tls_client(context, peer(session))), core.tls_server(serve(version, renewed))
+        filter:facts() -- too early: there is the session's certificate alone
+        assert.is_true(pair.handshake(filter, other)[1])
+        local facts = filter:facts()
+        assert.is_false(facts.resumed)
+        assert.not_equal(first.peer.sha256, facts.peer.sha256)
+        assert.equal(pki:pin(renewed), facts.peer.pin)
       end)
 
       it("is resumed for the same context and peer only", function()

@@ -40,7 +40,6 @@
 --
 -- @module smtpsec.io.polled
 
-local crew = require "smtpsec.io.crew"
 local hello = require "smtpsec.io.hello"
 local names = require "smtpsec.io.names"
 local sock = require "smtpsec.sock"
@@ -48,6 +47,8 @@ local sock = require "smtpsec.sock"
 local polled = {}
 
 local LONGEST_WAIT = 3600 -- an event loop's timer need not take more, nor infinity
+
+local crew -- smtpsec.io.crew, loaded with the first that is made: before that nobody waits in one
 
 local function deadline_in(seconds)
   return sock.now() + (seconds or math.huge)
@@ -115,7 +116,7 @@ end
 ---@return table driver
 function polled.driver(name, host_wait)
   local function wait(list, seconds)
-    if not crew.wait(list, seconds) then return host_wait(list, seconds) end
+    if not (crew and crew.wait(list, seconds)) then return host_wait(list, seconds) end
   end
 
   local driver = { name = name, wait = wait, now = sock.now, hello = hello_of, unpark = unpark }
@@ -130,6 +131,7 @@ function polled.driver(name, host_wait)
   end
 
   function driver.crew()
+    crew = crew or require "smtpsec.io.crew"
     return crew.new(wait)
   end
 
