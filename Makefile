@@ -165,7 +165,8 @@ $(BENCH)/esmtp $(BENCH)/curl: $(BENCH)/%: spec/bench/peers/%.c spec/bench/common
 $(BENCH)/curl: BENCH_L = -lcurl
 $(BENCH)/esmtp: BENCH_L = -lesmtp -lssl -lcrypto
 $(BENCH)/sink $(BENCH)/bare: BENCH_L = -lssl -lcrypto
-$(addprefix $(BENCH)/,sink bare curl esmtp):
+$(BENCH)/held: spec/bench/held.c spec/bench/common.h
+$(addprefix $(BENCH)/,sink bare curl esmtp held):
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(BENCH_C) $(filter %.c,$^) -o $@.new $(BENCH_L) && mv $@.new $@
 
@@ -173,7 +174,7 @@ BENCH_ROUNDS ?=
 BENCH_QUICK  ?=
 bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
 	@sh spec/support/deps.sh bench
-	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp)
+	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held)
 	@$(call with,5.4) BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
 

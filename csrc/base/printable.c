@@ -20,10 +20,22 @@ static bool invisible(uint32_t c)
   return c < 0x20;
 }
 
+static bool is_plain(const uint8_t *p, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (p[i] < ' ' || p[i] > '~') return false;
+  return true;
+}
+
 size_t ss_printable(char *to, size_t size, const void *from, size_t n)
 {
   const uint8_t *p = from;
   size_t used = 0, cut = 0; /* cut: the last place where "..." would still fit */
+  if (n < size && is_plain(p, n)) {
+    memcpy(to, p, n); /* as nearly all is */
+    to[n] = '\0';
+    return n;
+  }
   while (n) {
     char piece[20];
     uint32_t code = 0;

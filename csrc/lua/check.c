@@ -102,11 +102,29 @@ void *ss_new_object(lua_State *L, size_t size, const char *metatable)
   return object;
 }
 
+/* The metatable is each method's upvalue. */
+void ss_add_methods(lua_State *L, const luaL_Reg *methods)
+{
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
+}
+
+void *ss_check_self(lua_State *L, const char *metatable)
+{
+  void *self = lua_touserdata(L, 1);
+  bool same = false;
+  if (self && lua_getmetatable(L, 1)) {
+    same = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+  }
+  return same ? self : luaL_checkudata(L, 1, metatable);
+}
+
 void ss_register_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close)
 {
   luaL_newmetatable(L, name);
   lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
+  ss_add_methods(L, methods);
   lua_pushcfunction(L, close);
   lua_setfield(L, -2, "close");
   lua_setfield(L, -2, "__index");

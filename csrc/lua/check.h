@@ -49,6 +49,13 @@ int ss_push_failure(lua_State *L, const ss_error *e);
  * by that metatable's __gc, even when the next line raises. */
 void *ss_new_object(lua_State *L, size_t size, const char *metatable);
 
+/* Adds methods to the table on top of the stack, which is __index of the metatable below it. */
+void ss_add_methods(lua_State *L, const luaL_Reg *methods);
+
+/* The object at 1 of such a method; an error where there is something else. luaL_checkudata asks the registry by name, and
+ * this is asked at every call. */
+void *ss_check_self(lua_State *L, const char *metatable);
+
 /* Makes the metatable `name`: methods under __index, `close` as method close, __gc and __close. Leaves the stack as it
  * was. `close` must be idempotent and must only release. */
 void ss_register_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);

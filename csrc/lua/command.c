@@ -69,6 +69,38 @@ static int quit(lua_State *L)
   return simple(L, SS_QUIT);
 }
 
+static void check_size(lua_State *L, int table, ss_mail_options *o)
+{
+  const lua_Integer exact = (lua_Integer)1 << 53;
+  o->size = (uint64_t)ss_opt_field_int(L, table, "size", 0, exact, 0);
+}
+
+static void check_8bit(lua_State *L, int table, ss_mail_options *o)
+{
+  o->body_8bit = ss_opt_field_bool(L, table, "body_8bit");
+}
+
+static void check_utf8(lua_State *L, int table, ss_mail_options *o)
+{
+  o->smtputf8 = ss_opt_field_bool(L, table, "smtputf8");
+}
+
+static void check_return(lua_State *L, int table, ss_mail_options *o)
+{
+  static const char *const returns[] = {"full", "headers", NULL};
+  o->ret = (ss_return)(1 + ss_opt_field_choice(L, table, "ret", returns, -1));
+}
+
+static void check_envid(lua_State *L, int table, ss_mail_options *o)
+{
+  o->envid = ss_opt_field_string(L, table, "envid", &o->envid_length);
+}
+
+static void check_require_tls(lua_State *L, int table, ss_mail_options *o)
+{
+  o->require_tls = ss_opt_field_bool(L, table, "require_tls");
+}
+
 static void check_delivery(lua_State *L, int table, ss_mail_options *o)
 {
   static const char *const modes[] = {"return", "notify", NULL};
@@ -81,23 +113,43 @@ static void check_delivery(lua_State *L, int table, ss_mail_options *o)
   o->deliver = mode == 0 ? SS_DELIVER_OR_RETURN : SS_DELIVER_OR_NOTIFY;
 }
 
-static void check_mail_options(lua_State *L, int table, ss_mail_options *o)
+static void check_priority(lua_State *L, int table, ss_mail_options *o)
 {
-  static const char *const returns[] = {"full", "headers", NULL};
-  const lua_Integer exact = (lua_Integer)1 << 53, no_priority = SS_PRIORITY_MAX + 1;
-  o->size = (uint64_t)ss_opt_field_int(L, table, "size", 0, exact, 0);
-  o->body_8bit = ss_opt_field_bool(L, table, "body_8bit");
-  o->smtputf8 = ss_opt_field_bool(L, table, "smtputf8");
-  o->ret = (ss_return)(1 + ss_opt_field_choice(L, table, "ret", returns, -1));
-  o->envid = ss_opt_field_string(L, table, "envid", &o->envid_length);
-  o->require_tls = ss_opt_field_bool(L, table, "require_tls");
-  check_delivery(L, table, o);
-  lua_Integer priority =
-      ss_opt_field_int(L, table, "priority", -SS_PRIORITY_MAX, SS_PRIORITY_MAX, no_priority);
-  o->prioritized = priority != no_priority;
-  if (o->prioritized) o->priority = (int8_t)priority;
+  o->priority = (int8_t)ss_opt_field_int(L, table, "priority", -SS_PRIORITY_MAX, SS_PRIORITY_MAX, 0);
+  o->prioritized = true;
+}
+
+static void check_hold(lua_State *L, int table, ss_mail_options *o)
+{
   o->hold_for = (int32_t)ss_opt_field_int(L, table, "hold_for", 0, SS_SECONDS_MAX, 0);
   o->hold_until = (int64_t)ss_opt_field_int(L, table, "hold_until", 0, SS_DATE_MAX, 0);
+}
+
+static void check_mail_option(lua_State *L, int table, const char *name, ss_mail_options *o)
+{
+  static const struct {
+    const char *name;
+    void (*check)(lua_State *L, int table, ss_mail_options *o);
+  } options[] = {
+      {"size", check_size},           {"body_8bit", check_8bit},        {"smtputf8", check_utf8},
+      {"ret", check_return},          {"envid", check_envid},           {"require_tls", check_require_tls},
+      {"deliver_by", check_delivery}, {"deliver_mode", check_delivery}, {"deliver_trace", check_delivery},
+      {"priority", check_priority},   {"hold_for", check_hold},         {"hold_until", check_hold},
+  };
+  size_t i = 0, count = sizeof options / sizeof *options;
+  while (i < count && strcmp(options[i].name, name) != 0)
+    i++;
+  if (i < count) options[i].check(L, table, o);
+}
+
+/* Only what is there is looked at: of the many options most mails have two or three. */
+static void check_mail_options(lua_State *L, int table, ss_mail_options *o)
+{
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) check_mail_option(L, table, lua_tostring(L, -1), o);
+  }
 }
 
 /* conn:mail(mailbox, options) -> tag; an empty mailbox is the null reverse-path. Options (smtp/param.h says what they mean,
@@ -278,5 +330,5 @@ void ss_lua_add_commands(lua_State *L)
       {"ehlo", ehlo}, {"helo", helo}, {"lhlo", lhlo}, {"starttls", starttls}, {"mail", mail},
       {"rcpt", rcpt}, {"data", data}, {"body", body}, {"chunk", chunk},       {"finish", finish},
       {"rset", rset}, {"noop", noop}, {"quit", quit}, {"transact", transact}, {NULL, NULL}};
-  luaL_setfuncs(L, methods, 0);
+  ss_add_methods(L, methods);
 }

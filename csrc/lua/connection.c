@@ -17,7 +17,7 @@ typedef struct {
 
 ss_conn *ss_lua_check_connection(lua_State *L)
 {
-  box *b = luaL_checkudata(L, 1, class);
+  box *b = ss_check_self(L, class);
   luaL_argcheck(L, b->conn, 1, "the connection is closed");
   return b->conn;
 }

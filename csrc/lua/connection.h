@@ -9,7 +9,7 @@
 /* The connection at 1, which its userdata owns; an error when there is something else, or it is closed. */
 ss_conn *ss_lua_check_connection(lua_State *L);
 
-/* Adds the methods of command.c and login.c to the table on top of the stack. */
+/* Adds the methods of command.c and login.c: ss_add_methods (check.h). */
 void ss_lua_add_commands(lua_State *L);
 void ss_lua_add_login(lua_State *L);
 

@@ -117,7 +117,7 @@ void ss_lua_add_login(lua_State *L)
   static const luaL_Reg methods[] = {{"auth", auth},           {"auth_outside", auth_outside},
                                      {"respond", respond},     {"binding", binding},
                                      {"complaint", complaint}, {NULL, NULL}};
-  luaL_setfuncs(L, methods, 0);
+  ss_add_methods(L, methods);
 }
 
 void ss_lua_push_mechanisms(lua_State *L)

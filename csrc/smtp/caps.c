@@ -67,31 +67,47 @@ static bool hidden(const ss_caps *c, const ss_keyword *k)
          (c->without_chunking && ss_ascii_same(k->name, k->name_length, "CHUNKING"));
 }
 
-bool ss_caps_next(const ss_caps *c, size_t *position, ss_keyword *k)
+/* The next line, the first one left out; *position is where it ends. */
+static bool next_line(const ss_caps *c, size_t *position, ss_word *line)
 {
   const char *text = (const char *)ss_buf_data(&c->text);
   size_t n = ss_buf_len(&c->text);
-  while (*position < n) {
-    const char *lf = memchr(text + *position, '\n', n - *position);
-    if (!lf) break; /* what is left is the line looked at last, or the first */
-    const char *line = lf + 1, *end = memchr(line, '\n', n - (size_t)(line - text));
-    if (!end) end = text + n;
-    *position = (size_t)(line - text);
-    k->name = line;
-    k->name_length = word_length(line, end);
-    if (!is_keyword(k->name, k->name_length) || hidden(c, k)) continue;
-    k->params = line + k->name_length + (line + k->name_length < end);
-    k->params_length = (size_t)(end - k->params);
-    return true;
+  const char *before = n ? memchr(text + *position, '\n', n - *position) : NULL;
+  if (!before) return false; /* what is left is the line looked at last, or the first */
+  line->text = before + 1;
+  const char *end = memchr(line->text, '\n', n - (size_t)(line->text - text));
+  *position = end ? (size_t)(end - text) : n;
+  line->length = (size_t)(text + *position - line->text);
+  return true;
+}
+
+static ss_keyword split(const ss_word *line)
+{
+  const char *end = line->text + line->length;
+  ss_keyword k = {.name = line->text, .name_length = word_length(line->text, end)};
+  k.params = k.name + k.name_length + (k.name + k.name_length < end);
+  k.params_length = (size_t)(end - k.params);
+  return k;
+}
+
+bool ss_caps_next(const ss_caps *c, size_t *position, ss_keyword *k)
+{
+  ss_word line;
+  while (next_line(c, position, &line)) {
+    *k = split(&line);
+    if (is_keyword(k->name, k->name_length) && !hidden(c, k)) return true;
   }
   return false;
 }
 
 bool ss_caps_find(const ss_caps *c, const char *name, ss_keyword *k)
 {
-  ss_keyword found;
-  for (size_t position = 0; ss_caps_next(c, &position, &found);) {
-    if (!ss_ascii_same(found.name, found.name_length, name)) continue;
+  ss_word line;
+  size_t n = strlen(name);
+  for (size_t position = 0; next_line(c, &position, &line);) {
+    if (line.length < n || !ss_ascii_same(line.text, n, name)) continue;
+    ss_keyword found = split(&line);
+    if (found.name_length != n || hidden(c, &found)) continue;
     if (k) *k = found;
     return true;
   }

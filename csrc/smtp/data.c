@@ -1,7 +1,7 @@
 /* data: see data.h. */
 #include "smtp/data.h"
+#include "base/ascii.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { BDAT_LINE = sizeof "BDAT 18446744073709551615 LAST\r\n" };
@@ -40,17 +40,48 @@ static uint8_t *put_break(ss_data *d, uint8_t *to, uint8_t c)
   return to;
 }
 
-static uint8_t *encode(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
+/* The end of the whole lines at p that leave as they came, which is most often all of them. */
+static const uint8_t *clean_lines(const ss_data *d, const uint8_t *p, const uint8_t *end)
 {
-  const uint8_t *end = p + n;
-  /* The next LF is looked for once, not again at each CR before it: bare CRs must not cost more than other bytes. */
-  const uint8_t *lf = find(p, end, '\n');
-  while (p < end) {
+  while (p < end && !(d->dotted && *p == '.')) {
+    const uint8_t *lf = find(p, end, '\n');
+    if (lf == end || find(p, lf, '\r') + 1 != lf) break;
+    p = lf + 1;
+  }
+  return p;
+}
+
+static uint8_t *put_clean(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
+{
+  if (n == 0) return to;
+  memcpy(to, p, n);
+  d->line_open = false;
+  return to + n;
+}
+
+/* One line, or what there is of it. Its LF is looked for once, not again at each CR before it: bare CRs must not cost more
+ * than other bytes. */
+static uint8_t *put_line(ss_data *d, uint8_t *to, const uint8_t **line, const uint8_t *end)
+{
+  const uint8_t *p = *line, *lf = find(p, end, '\n'), *next = lf < end ? lf + 1 : end;
+  while (p < next) {
     const uint8_t *stop = find(p, lf, '\r');
     to = put_text(d, to, p, (size_t)(stop - p));
     p = stop;
-    if (p < end) to = put_break(d, to, *p++);
-    if (p > lf) lf = find(p, end, '\n');
+    if (p < next) to = put_break(d, to, *p++);
+  }
+  *line = next;
+  return to;
+}
+
+static uint8_t *encode(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
+{
+  const uint8_t *end = p + n;
+  while (p < end) {
+    const uint8_t *clean = d->after_cr ? p : clean_lines(d, p, end);
+    to = put_clean(d, to, p, (size_t)(clean - p));
+    p = clean;
+    if (p < end) to = put_line(d, to, &p, end);
   }
   return to;
 }
@@ -84,7 +115,11 @@ ss_status ss_data_end(ss_data *d, ss_buf *to)
 
 static size_t bdat_line(char line[BDAT_LINE], size_t octets, bool last)
 {
-  return (size_t)snprintf(line, BDAT_LINE, "BDAT %zu%s\r\n", octets, last ? " LAST" : "");
+  const char *end = last ? " LAST\r\n" : "\r\n";
+  memcpy(line, "BDAT ", 5);
+  size_t length = 5 + ss_ascii_number(line + 5, octets), rest = strlen(end);
+  memcpy(line + length, end, rest);
+  return length + rest;
 }
 
 ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool last)
@@ -98,7 +133,7 @@ ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool la
   size_t guess = bdat_line(line, n, last);
   uint8_t *octets = begin + guess, *end = n ? encode(d, octets, p, n) : octets;
   if (last && d->line_open) end = put_break(d, end, '\r');
-  size_t count = (size_t)(end - octets), length = bdat_line(line, count, last);
+  size_t count = (size_t)(end - octets), length = count == n ? guess : bdat_line(line, count, last);
   if (length != guess) memmove(begin + length, octets, count);
   memcpy(begin, line, length);
   ss_buf_commit(to, length + count);

@@ -98,7 +98,9 @@ static ss_status put_size(ss_buf *line, const ss_mail_options *o, const ss_keywo
   if (limit && o->size > limit)
     return ss_fail(e, SS_E_UNOFFERED,
                    "the message has %" PRIu64 " bytes and the server takes at most %" PRIu64, o->size, limit);
-  return put(line, " SIZE=%" PRIu64, o->size);
+  char size[SS_ASCII_NUMBER];
+  ss_status status = ss_buf_puts(line, " SIZE=");
+  return status == SS_OK ? ss_buf_append(line, size, ss_ascii_number(size, o->size)) : status;
 }
 
 static bool wants_8bit(const ss_mail_options *o)

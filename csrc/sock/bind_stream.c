@@ -7,7 +7,7 @@ enum { READ_MAX = 17 * 1024 };
 
 static ss_stream *self(lua_State *L)
 {
-  return luaL_checkudata(L, 1, SS_STREAM_CLASS);
+  return ss_check_self(L, SS_STREAM_CLASS);
 }
 
 int ss_stream_descriptor(lua_State *L, int index)

@@ -96,9 +96,7 @@ ss_why ss_stream_write(ss_stream *s, const void *from, size_t n, ss_time deadlin
 bool ss_stream_alive(const ss_stream *s)
 {
   char byte;
-  if (!s->open) return false;
-  if (!ss_poll_one(s->fd, POLLIN, 0)) return true;
-  return recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && must_wait();
+  return s->open && recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && must_wait();
 }
 
 bool ss_stream_peer(const ss_stream *s, ss_address *peer)

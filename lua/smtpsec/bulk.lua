@@ -188,7 +188,7 @@ local function fill(self)
     if not mail then return self.later[1] and next_retry(self) end
     local seconds = hold(self, one)
     self.held = seconds > 0 and mail
-    if self.held then return seconds end
+    if seconds > 0 then return seconds end
     if self.crew then one.inbox[#one.inbox + 1] = mail else submit(self, one, mail) end
   end
 end

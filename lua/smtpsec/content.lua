@@ -102,10 +102,9 @@ end
 --- By DATA.
 ---@param flight table
 ---@param one table the transaction, whose recipients have been named
----@param eager boolean whether DATA goes in their flight
 ---@return true | nil, table err
-function content.by_data(flight, one, eager)
-  if not eager then
+function content.by_data(flight, one)
+  if not flight.eager then
     local heard, trouble = flight:hear_all(one)
     if not heard or not one:may_go_on() then return heard, trouble end
   end

@@ -34,24 +34,16 @@ end
 
 -- ---- what to send ---------------------------------------------------------------------------------------------------
 
--- A size over the declared limit is refused here, with the right kind, before the engine refuses it as unoffered.
-local function check_size(message, offers)
-  local limit = offers.SIZE and tonumber(offers.SIZE)
-  local size = limit and limit > 0 and message:size()
-  if size and size > limit then
-    return nil, errors.new("limit", string.format("the message has %.0f bytes, and the server takes at most %.0f", size,
-      limit), { stage = "mail" })
-  end
-  return true
-end
-
--- The message as this server takes it.
+-- The message as this server takes it. A size over the declared limit is refused here, with the right kind, before the
+-- engine refuses it as unoffered.
 local function render(self, session)
   local message, err = self.draft:render(session.extensions)
-  if not message then return nil, err end
-  local ok
-  ok, err = check_size(message, session.offers)
-  return ok and message, err
+  local size = message and message:size()
+  if size and size > session.largest then
+    return nil, errors.new("limit", string.format("the message has %.0f bytes, and the server takes at most %.0f", size,
+      session.largest), { stage = "mail" })
+  end
+  return message, err
 end
 
 local function domain_of(address)
@@ -177,10 +169,16 @@ function Delivery:again()
   self.failure, self.over = false, false
 end
 
+-- What a pattern finds from certain words on. To look for words is cheap, to try a pattern everywhere is not.
+local function behind(text, words, pattern)
+  local at = text:find(words, 1, true)
+  return at and text:match(pattern, at)
+end
+
 -- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
 local function queue_id(text)
-  return text:match "queued as ([%w%-%.]+)" or text:match "%f[%w]id=([%w%-%.]+)" or text:match "^Queued! ([%w%-%.]+)"
-    or text:match "([%w%.%-]+) %- gsmtp$"
+  return behind(text, "queued as ", "queued as ([%w%-%.]+)") or behind(text, "id=", "%f[%w]id=([%w%-%.]+)")
+    or text:match "^Queued! ([%w%-%.]+)" or text:match "([%w%.%-]+) %- gsmtp$"
 end
 
 -- Lists of their own: what a caller does to a receipt is nobody else's business.

@@ -22,9 +22,11 @@ local RESET_SECONDS = 5 -- nothing depends on the answer to RSET but whether the
 ---@param session table an open session
 ---@return table
 function flight.new(session)
+  local pipelining, chunking = session.offers.PIPELINING ~= nil, session.offers.CHUNKING ~= nil
+  local eager = pipelining and not session.options.all
   return setmetatable({
-    session = session, pump = session.pump, conn = session.conn,
-    pipelining = session.offers.PIPELINING ~= nil, chunking = session.offers.CHUNKING ~= nil,
+    session = session, pump = session.pump, conn = session.conn, pipelining = pipelining, chunking = chunking,
+    eager = eager, whole = eager and chunking, -- whether DATA rides with its RCPTs; whether a small message does
     owner = false, -- is told what is over: owner:over(transaction)
     head = false, tail = false, -- the oldest and the newest transaction that is not over; each knows its next
     heard = 0, -- replies since the owner took it over
@@ -42,7 +44,7 @@ local function settle(self)
   while one and one.launched and one.due <= 0 do
     self.head = one.next
     if not self.head then self.tail = false end
-    if one.final and one.final.code < 400 and not self.proven then
+    if not self.proven and one.final and one.final.code < 400 then
       self.proven = true
       self.session.quirks:prove(self)
     end
@@ -108,16 +110,27 @@ local function cut(self, err, goodbye)
   settle(self)
 end
 
---- Waits for one reply and gives it to whom it belongs.
+--- Waits for one reply and gives it to whom it belongs; and so those that came together with it, as far as all has been
+-- asked that they may answer.
 ---@return true | nil, table err when the connection is gone; then all transactions are over
 function Flight:turn()
-  local head = self.head
-  -- The last reply of a transaction is never passed over.
-  local kind, verb, tag, code, enhanced, text, skipped = self.pump:event(head and head.end_tag)
-  local ok, err, goodbye = nil, verb, nil
-  if kind then ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped) end
-  if not ok then cut(self, err, goodbye) end
-  return ok, err
+  local pump, head, at_hand = self.pump, self.head, false
+  repeat
+    -- The last reply of a transaction is never passed over.
+    local kind, verb, tag, code, enhanced, text, skipped = pump:event(head and head.end_tag, at_hand)
+    if kind == "again" then
+      self.heard, head.due = self.heard + verb, head.due - verb
+      return true
+    end
+    local ok, err, goodbye = nil, verb, nil
+    if kind then ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped) end
+    if not ok then
+      cut(self, err, goodbye)
+      return nil, err
+    end
+    head, at_hand = self.head, true
+  until not (head and head.launched)
+  return true
 end
 
 -- ---- asking ---------------------------------------------------------------------------------------------------------
@@ -210,8 +223,7 @@ end
 -- ---- in and out -----------------------------------------------------------------------------------------------------
 
 local function send(self, one)
-  local eager = self.pipelining and not one.options.all
-  local whole = eager and self.chunking and not self.cautious and one.delivery.message:whole() or nil
+  local whole = self.whole and not self.cautious and one.delivery.message:whole() or nil
   local ok, err
   if self.pipelining and not self.pump.on_event then
     ok, err = all_at_once(self, one, whole)
@@ -220,7 +232,7 @@ local function send(self, one)
   end
   if not ok or one.end_tag or not (self.pipelining or one:may_go_on()) then return ok, err end
   if self.chunking then return content.by_bdat(self, one, whole) end
-  return content.by_data(self, one, eager)
+  return content.by_data(self, one)
 end
 
 -- The last of a transaction has been asked.

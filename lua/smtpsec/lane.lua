@@ -162,7 +162,8 @@ function Lane:submit(mail, fresh)
     return finish(self, mail)
   end
   launch(self, one)
-  for i = 1, more and #more or 0 do launch(self, more[i]) end
+  if not more then return end
+  for _, another in ipairs(more) do launch(self, another) end
 end
 
 --- Waits until something has been heard.

@@ -26,7 +26,7 @@ local function revive(self, entry)
   local stream = self.driver.unpark(entry.token)
   entry.session.stream = stream
   if stream then entry.session.pump.stream = stream end
-  return stream and stream:alive()
+  return stream ~= nil
 end
 
 --- Takes a live idle session, the youngest first; nil when there is none. Dead ones are dropped on the way.

@@ -102,16 +102,16 @@ local function broken(self, why, text, ends)
   return fail(self, "closed", "the connection broke: " .. (text or why), { temporary = true })
 end
 
--- Writes what the engine has for the wire. One bound covers all of it.
-local function flush(self, ends)
+-- Writes what the engine has for the wire, of which `bytes` are the first. One bound covers all of it.
+local function flush(self, bytes, ends)
   local conn = self.conn
-  while true do
-    local bytes = conn:output()
-    if bytes == "" then return true end
+  while bytes ~= "" do
     local count, why, problem, written = self.stream:write(bytes, left(self, ends))
     conn:consumed(count or written or 0)
     if not count then return broken(self, why, problem, ends) end
+    bytes = conn:output()
   end
+  return true
 end
 
 -- What the engine still has to say to the peer (a TLS alert) goes out if it goes at once; the error is what counts.
@@ -160,31 +160,35 @@ end
 -- whose reply is due.
 local function await(self, brief, before)
   local conn = self.conn
-  conn:output()
+  local bytes = conn:output()
   local ends = bound(self)
   while true do
-    local ok, err = flush(self, ends)
+    local ok, err = flush(self, bytes, ends)
     if ok then ok, err = fill(self, ends) end
     if not ok then return nil, err end
     local kind, verb, tag, code, enhanced, text, skipped = conn:next(brief)
     if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, before + skipped) end
     if kind == "secured" or kind == "challenge" then return kind, verb end
     if not kind then return self:refuse(verb, tag, code) end
-    before = before + verb
+    before, bytes = before + verb, conn:output()
   end
 end
 
 --- The next event of the engine.
 ---@param brief? boolean positive replies to MAIL, RCPT, BDAT and RSET are only counted, where no transcript is kept
+---@param at_hand? boolean nothing is waited for: where it has not come yet, that is "again", and how many were counted
 ---@return string kind "reply", "secured" or "challenge" (then: its bytes)
 ---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
 ---@return integer skipped
 ---@return nil, table err when the connection cannot go on
-function Pump:event(brief)
+function Pump:event(brief, at_hand)
   brief = brief and not self.on_event
   local kind, verb, tag, code, enhanced, text, skipped = self.conn:next(brief)
-  if kind == "again" then return await(self, brief, verb) end
   if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, skipped) end
+  if kind == "again" then
+    if at_hand then return kind, verb end
+    return await(self, brief, verb)
+  end
   if kind == "secured" or kind == "challenge" then return kind, verb end
   return self:refuse(verb, tag, code)
 end
@@ -240,8 +244,8 @@ end
 --- Writes what is queued, within the bound of the step.
 ---@return true | nil, table err
 function Pump:flush()
-  self.conn:output()
-  return flush(self, bound(self))
+  local bytes = self.conn:output()
+  return flush(self, bytes, bound(self))
 end
 
 --- Queues a whole transaction, or as much of it as goes at once: RSET where one is due, MAIL, RCPT for each recipient,
@@ -315,7 +319,7 @@ end
 --- Writes what is queued without waiting for an answer, bounded by `seconds`.
 ---@return true | nil, table err
 function Pump:push(seconds)
-  return flush(self, self.now() + seconds)
+  return flush(self, self.conn:output(), self.now() + seconds)
 end
 
 return pump

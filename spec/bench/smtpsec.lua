@@ -2,9 +2,10 @@
 -- message that the others are given.
 --
 --   lua5.4|luajit smtpsec.lua port= ca= mails= warm= recipients= mode=… [tls=implicit|starttls] [user=] [file=]
+--     [turns=]
 --
 -- Modes: warm (one kept connection), all (send_all, window=), cold (a connection a mail, resuming TLS), first (one mail
--- of a fresh process, ca_path=), file (a file attached).
+-- of a fresh process, ca_path=), file (a file attached), turns (send_all to a real server, turns= the file to write).
 -- What is printed is for run.lua: key=value. A mode that is not built prints missing=NAME.
 
 local smtpsec = require "smtpsec"
@@ -139,6 +140,32 @@ function modes.all()
   all_accepted(mailer, number("warm", 20))
   measure(mails, function() all_accepted(mailer, mails) end)
   mailer:close()
+end
+
+-- Mails to the servers people run, each to ten recipients of whom half are refused. When each was drawn and when its
+-- verdict came goes to a file, by the clock that the kernel's own are told by (CLOCK_MONOTONIC).
+function modes.turns()
+  local now, refused = require "smtpsec.sock".now, { "nosuch", "NoSuch", "greylisted", "full", "Full" }
+  local mailer = smtpsec.new { host = "localhost", port = number("port"), env_file = false,
+    tls = { mode = "starttls", ca_file = settings.ca } }
+  local drawn, file, mails = {}, assert(io.open(settings.turns, "w")), number("mails", 1000)
+  local function draw()
+    local i = #drawn + 1
+    if i > mails then return nil end
+    local recipients = {}
+    for k, name in ipairs(refused) do
+      recipients[2 * k - 1], recipients[2 * k] = ("r%d-%d@example.test"):format(k, i), name .. "@example.test"
+    end
+    drawn[i] = now()
+    return mail(i, recipients)
+  end
+  for i, receipt, err in mailer:send_all(draw, { window = number("window", 64), retry = false }) do
+    assert(#check(receipt, err).rejected == #refused, "another verdict than was expected")
+    file:write(("%.6f %.6f\n"):format(drawn[i], now()))
+  end
+  file:close()
+  mailer:close()
+  print("mails=" .. #drawn)
 end
 
 modes[settings.mode or "warm"]()

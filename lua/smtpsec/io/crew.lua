@@ -29,13 +29,19 @@ function crew.new(wait)
   return setmetatable({ host_wait = wait, roll = roll.new() }, Crew)
 end
 
+--- Whether a member of a crew is running.
+---@return boolean
+function crew.is_running()
+  return current ~= nil and coroutine.running() == current.co
+end
+
 --- Waits in the crew whose member is running; returns false, at once, where that is none. (In a coroutine that a member
 -- made, too: to yield there would be to yield to the member.)
 ---@param list table entries of sock.poll
 ---@param seconds number
 ---@return boolean waited
 function crew.wait(list, seconds)
-  if not current or coroutine.running() ~= current.co then return false end
+  if not crew.is_running() then return false end
   coroutine.yield(WAITS, list, sock.now() + seconds)
   return true
 end

@@ -9,10 +9,13 @@ local names = { auto = true, socket = true, nginx = true, cqueues = true, luv = 
 -- often made before any loop runs, and a connection kept for later may be used elsewhere. cqueues tells whether the
 -- running coroutine is one that it resumes itself. luv cannot tell whose a coroutine is, and to yield to somebody
 -- else's would lose control in the middle of a mail: it has to be asked for by name.
-local function wait(list, seconds)
+local function blocks()
   local cqueues = package.loaded["cqueues"]
-  local direct = cqueues and select(2, cqueues.running())
-  return require(direct and "smtpsec.io.cqueues" or "smtpsec.io.socket").wait(list, seconds)
+  return not (cqueues and select(2, cqueues.running()))
+end
+
+local function wait(list, seconds)
+  return require(blocks() and "smtpsec.io.socket" or "smtpsec.io.cqueues").wait(list, seconds)
 end
 
 local NEEDED = { "now", "connect", "hello", "unpark" }
@@ -50,7 +53,7 @@ function io.select(choice, level)
   if choice ~= "auto" then return require("smtpsec.io." .. choice) end
   local ngx = rawget(_G, "ngx")
   if type(ngx) == "table" and type(ngx.socket) == "table" then return require "smtpsec.io.nginx" end
-  return require("smtpsec.io.polled").driver("auto", wait)
+  return require("smtpsec.io.polled").driver("auto", wait, blocks)
 end
 
 return io

@@ -82,14 +82,17 @@ local function wrap(tcp, pool, address, port)
   return setmetatable({ tcp = tcp, pool = pool, address = address, port = port }, Stream)
 end
 
---- Takes a parked connection back, in this request or in another of the same worker; nil when it is gone.
+--- Takes a parked connection back, in this request or in another of the same worker; nil when it is gone or not silent.
 function driver.unpark(token)
   local tcp, text = dial.cosocket()
   if not tcp then return nil, text end
   -- An address that nothing can connect to: only the pool can answer.
   local ok = tcp:connect("unix:", { pool = token.pool })
   if not ok or tcp:getreusedtimes() == 0 then return nil end
-  return wrap(tcp, token.pool, token.address, token.port)
+  local stream = wrap(tcp, token.pool, token.address, token.port)
+  if stream:alive() then return stream end
+  stream:close()
+  return nil
 end
 
 function driver.sleep(seconds)

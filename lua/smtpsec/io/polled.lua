@@ -11,7 +11,7 @@
 --     driver.connect(target, seconds) -> stream | nil, why, text
 --         target is { host =, port = } or { path = }; why is "dns", "connect" or "timeout".
 --     driver.hello(stream) -> the name for EHLO where the user gives none
---     driver.unpark(token) -> stream | nil
+--     driver.unpark(token) -> stream, which is alive | nil
 --     driver.sleep(seconds): waits, and the host's other work goes on
 --     driver.crew() -> crew | nil, text
 --     stream:read(max, seconds) -> bytes, at least one | nil, "closed" | "timeout" | "error", text
@@ -67,6 +67,7 @@ Stream.__index = Stream
 Stream.__name = "smtpsec.io.stream"
 
 function Stream:read(max, seconds)
+  if self.blocks() then return self.socket:read(max, seconds or math.huge) end
   local deadline = deadline_in(seconds)
   local bytes, why, text
   repeat
@@ -76,6 +77,7 @@ function Stream:read(max, seconds)
 end
 
 function Stream:write(bytes, seconds)
+  if self.blocks() then return self.socket:write(bytes, seconds or math.huge) end
   local deadline, written = deadline_in(seconds), 0
   local all, why, text, taken
   repeat
@@ -113,13 +115,18 @@ end
 ---@param name string
 ---@param host_wait fun(list: table, seconds: number): table? returns when one of the list's { descriptor, "r" | "w" }
 --- is ready or the seconds are over; sooner does no harm. Where it knows which are ready, it returns the list of these
+---@param host_blocks? fun(): boolean whether that stops the whole program, now: then a socket may wait by itself
 ---@return table driver
-function polled.driver(name, host_wait)
+function polled.driver(name, host_wait, host_blocks)
   local function wait(list, seconds)
     if not (crew and crew.wait(list, seconds)) then return host_wait(list, seconds) end
   end
 
-  local driver = { name = name, wait = wait, now = sock.now, hello = hello_of, unpark = unpark }
+  local function blocks()
+    return host_blocks ~= nil and not (crew and crew.is_running()) and host_blocks()
+  end
+
+  local driver = { name = name, wait = wait, blocks = blocks, now = sock.now, hello = hello_of, unpark = unpark }
 
   function driver.sleep(seconds)
     local deadline = deadline_in(seconds)
@@ -142,7 +149,9 @@ function polled.driver(name, host_wait)
       socket, why, text = dial:step()
       if socket then
         local address, port = socket:peer()
-        return setmetatable({ socket = socket, wait = wait, address = address, port = port }, Stream)
+        return setmetatable({
+          socket = socket, wait = wait, blocks = blocks, address = address, port = port,
+        }, Stream)
       end
       if why ~= "again" then break end
       local list, left = dial:waits()

@@ -4,4 +4,4 @@
 local polled = require "smtpsec.io.polled"
 local sock = require "smtpsec.sock"
 
-return polled.driver("socket", sock.poll)
+return polled.driver("socket", sock.poll, function() return true end)
