@@ -172,6 +172,7 @@ static ss_status respond(ss_conn *c, ss_error *e)
 {
   ss_buf *response = &c->sasl.response;
   ss_status status = ss_proto_respond(&c->proto, ss_buf_data(response), ss_buf_len(response), e);
+  ss_buf_clear(response);
   return status == SS_OK ? SS_AGAIN : status;
 }
 
@@ -384,10 +385,12 @@ int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e)
 /* AUTH with s->response as the initial response, where the line has room for it (RFC 4954 section 4). */
 static int64_t auth_with_initial(ss_conn *c, ss_error *e)
 {
-  const ss_buf *response = &c->sasl.response;
+  ss_buf *response = &c->sasl.response;
   int64_t tag = ss_proto_auth(&c->proto, c->sasl.name, bytes_of(response), ss_buf_len(response), e);
   c->initial_held = tag == SS_E_FULL;
-  return c->initial_held ? ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e) : tag;
+  if (c->initial_held) return ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e);
+  ss_buf_clear(response);
+  return tag;
 }
 
 static int64_t start_exchange(ss_conn *c, bool client_first, ss_error *e)

@@ -94,7 +94,7 @@ describe("a login", function()
     local function tokens(...)
       local asked, list = {}, { ... }
       return asked, function(again)
-        asked[#asked + 1] = again
+        asked[#asked + 1] = again == true
         return list[#asked] or list[#list]
       end
     end

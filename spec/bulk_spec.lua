@@ -522,7 +522,7 @@ describe("send_all", function()
       return kinds, connections
     end
 
-    local LOGIN = { host = "localhost", user = "joe", password = "wrong", auth = { insecure_cleartext = true } }
+    local LOGIN = { host = "localhost", user = "joe", password = "falsch-4711", auth = { insecure_cleartext = true } }
 
     it("a wrong password", function()
       local kinds, connections = attempts({ tls = "none", auth = { joe = "secret" } }, LOGIN)

@@ -45,6 +45,7 @@ describe("config", function()
     assert.equal(587, settings.port)
     assert.equal("starttls", settings.tls.mode)
     assert.equal("pkix", settings.tls.verify)
+    assert.is_true(settings.login)
     assert.equal("me@example.com", settings.user)
     assert.equal("hunter2", settings.password:reveal())
     assert.equal("me@example.com", settings.from)
@@ -53,7 +54,7 @@ describe("config", function()
 
   it("goes by options, then the process, then .env", function()
     local files = {
-      [".env"] = "SMTP_HOST=h\nSMTP_PORT=1\nMAIL_FROM=file@x\nMAIL_TO=file@x\nMAIL_USER=u@x\nMAIL_PASS=p",
+      [".env"] = "SMTP_HOST=h\nSMTP_PORT=1\nMAIL_FROM=file@x\nMAIL_TO=file@x\nMAIL_USER=u@x\nMAIL_PASS=hunter4",
     }
     local settings = resolve({ port = 3 }, { MAIL_TO = "process@x", SMTP_PORT = "2" }, files)
     assert.equal(3, settings.port)
@@ -74,7 +75,7 @@ describe("config", function()
   end)
 
   it("takes the login for the sender only where it is an address", function()
-    local function from(user) return resolve({ host = "h", user = user, password = "p" }).from end
+    local function from(user) return resolve({ host = "h", user = user, password = "hunter5" }).from end
     assert.equal("me@example.com", from "me@example.com")
     assert.is_nil(from "me")
     assert.is_nil(from(function() return "me@example.com" end))
@@ -114,17 +115,22 @@ describe("config", function()
     assert.equal("auto", settings.io)
     assert.equal("any", settings.recipients)
     assert.equal(1, settings.pool.size)
-    assert.same({ insecure_cleartext = false }, settings.auth)
+    assert.same({ insecure_cleartext = false, require_channel_binding = false, max_iterations = 1000000 },
+      settings.auth)
+    assert.is_false(settings.login)
     assert.same({}, settings.notes)
+    local heard
     settings = resolve { host = "h", io = "socket", recipients = "all", pool = { size = 3 }, hello = "[192.0.2.1]",
-      auth = { mechanisms = { "plain" }, insecure_cleartext = true }, on_event = print }
+      auth = { mechanisms = { "plain" }, insecure_cleartext = true }, on_event = function(event) heard = event end }
     assert.equal("socket", settings.io)
     assert.equal("all", settings.recipients)
     assert.equal(3, settings.pool.size)
     assert.is_number(settings.pool.idle)
-    assert.same({ mechanisms = { "PLAIN" }, insecure_cleartext = true }, settings.auth)
+    assert.same({ mechanisms = { "PLAIN" }, insecure_cleartext = true, require_channel_binding = false,
+      max_iterations = 1000000 }, settings.auth)
     assert.equal("[192.0.2.1]", settings.hello)
-    assert.equal(print, settings.on_event)
+    settings.on_event "something"
+    assert.equal("something", heard)
   end)
 
   it("refuses what cannot be meant", function()
@@ -134,7 +140,7 @@ describe("config", function()
     refused('"auth.mechanisms" is empty', { host = "h", auth = { mechanisms = {} } })
     refused('"tls.ca_file" cannot be opened: none', { host = "h", tls = { ca_file = "none" } })
     refused("not supported by this version", { host = "h", dkim = { domain = "x" } })
-    refused("not supported by this version", { host = "h", user = "u", token = "hunter2" })
+    refused("not supported by this version", { host = "h", auth = { mechanisms = { "GSSAPI" } } })
     refused("is empty", { host = "h", user = "u", password = "" })
     assert.is_table(resolve({ host = "h", tls = { ca_file = "ca.pem" } }, {}, { ["ca.pem"] = "x" }))
   end)
@@ -147,8 +153,33 @@ describe("config", function()
     assert.equal(1, #settings.notes)
   end)
 
+  it("takes a token, written by the caller in Lua or not", function()
+    local own = { name = "x-own", token = true, step = print }
+    local settings = resolve({ host = "h", user = "u", token = "hunter2", auth = { mechanisms = { own } } })
+    assert.equal("hunter2", settings.token:reveal())
+    assert.is_nil(settings.password)
+    assert.equal('"token"', settings.sources.token)
+    local public = config.public(settings)
+    assert.equal("***", public.token)
+    assert.equal("X-OWN", public.auth.mechanisms[1].name)
+    assert.equal("a function", public.auth.mechanisms[1].step)
+  end)
+
+  it("tells of files that everybody may read", function()
+    local around = world({}, { ["pw"] = "hunter2\n", ["me.pem"] = "x", ["me.key"] = "x" })
+    local modes = { ["me.pem"] = "644" }
+    around.access = function(path) return tonumber(modes[path] or "600", 8), 0, 0 end
+    local options = { host = "h", user = "u", password = { file = "pw" }, tls = { cert = "me.pem", key = "me.key" } }
+    assert.same({}, assert(config.resolve(options, around)).notes)
+    modes = { ["pw"] = "644", ["me.key"] = "604" }
+    local notes = assert(config.resolve(options, around)).notes
+    assert.equal(2, #notes)
+    assert.is_truthy(notes[1]:find("me.key (mode 0604), which holds a private key", 1, true), notes[1])
+    assert.is_truthy(notes[2]:find("pw (mode 0644), which holds a secret", 1, true), notes[2])
+  end)
+
   it("says where everything is from", function()
-    local settings = resolve({ host = "h" }, { MAIL_USER = "u@x" }, { [".env"] = "MAIL_PASS=p\nMAIL_TO=o@x" })
+    local settings = resolve({ host = "h" }, { MAIL_USER = "u@x" }, { [".env"] = "MAIL_PASS=hunter6\nMAIL_TO=o@x" })
     assert.same({ server = '"host"', user = "MAIL_USER in the environment", password = "MAIL_PASS in .env, line 1",
       from = "MAIL_USER in the environment", to = "MAIL_TO in .env, line 2" }, settings.sources)
   end)

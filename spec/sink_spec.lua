@@ -75,13 +75,13 @@ describe("sink", function()
 
   it("takes mail with STARTTLS and with implicit TLS, behind a login", function()
     local server = start { tls = { "starttls", "implicit" }, cert = certificates.cert, key = certificates.key,
-      auth = { joe = "secret" }, require_auth = true }
+      auth = { joe = "geheim-4711" }, require_auth = true }
     local hello, mail, to = "EHLO client.example.test", "MAIL FROM:<joe@example.test>", "RCPT TO:<ann@example.test>"
     local replies = reference(server, "starttls", { "connect", hello, "starttls", hello, mail, "auth joe wrong",
-      "auth joe secret", mail, to, "message <1@example.test>", "QUIT" })
+      "auth joe geheim-4711", mail, to, "message <1@example.test>", "QUIT" })
     assert.equal("220 250 220 250 530 535 235 250 250 250 221", codes(replies))
     replies = reference(server, "implicit",
-      { "tls", hello, "auth joe secret", mail, to, "message <2@example.test>", "QUIT" })
+      { "tls", hello, "auth joe geheim-4711", mail, to, "message <2@example.test>", "QUIT" })
     assert.equal("220 250 235 250 250 250 221", codes(replies))
     local mails = assert(server:mails())
     assert.equal(2, #mails)
@@ -494,9 +494,9 @@ io.stdout:flush()
     end
 
     it("takes its mail", function()
-      local server = start { tls = { "starttls", "implicit" }, auth = { joe = "secret" }, require_auth = true }
+      local server = start { tls = { "starttls", "implicit" }, auth = { joe = "geheim-4711" }, require_auth = true }
       for i, mode in ipairs { "starttls", "implicit" } do
-        local receipt = assert(send(server, mode, { user = "joe", password = "secret" }))
+        local receipt = assert(send(server, mode, { user = "joe", password = "geheim-4711" }))
         assert.same({ "accepted", ("S%d"):format(i), "TLSv1.3", "pkix", {} },
           { receipt.status, receipt.queue_id, receipt.tls.version, receipt.tls.authenticated, receipt.warnings })
         local got = assert(server:wait_for(i))[i]

@@ -5,6 +5,7 @@
 
 #include <lua.h>
 
+void ss_lua_open_access(lua_State *L);
 void ss_lua_open_text(lua_State *L);
 void ss_lua_open_mime(lua_State *L);
 void ss_lua_open_header(lua_State *L);

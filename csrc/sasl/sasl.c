@@ -117,13 +117,29 @@ static ss_status one_too_many(const ss_sasl *s, ss_error *e)
   return ss_fail(e, SS_E_AUTH, "the server sent one challenge more than %s has", s->name);
 }
 
+/* Drops the response before, and makes sure that the next one is wiped as soon as it is dropped. */
+static void renew_response(ss_sasl *s)
+{
+  ss_buf_clear(&s->response);
+  ss_buf_mark_secret(&s->response);
+}
+
+/* A mechanism that has said all it has to say is not asked again: its secrets need not wait for the outcome. */
+static void forget_secrets(ss_sasl *s)
+{
+  ss_buf_free(&s->password);
+  ss_buf_free(&s->token);
+  s->exchange.who.password = s->exchange.who.token = (ss_span){0};
+}
+
 ss_status ss_sasl_step(ss_sasl *s, const uint8_t *challenge, size_t n, ss_error *e)
 {
   ss_exchange *x = &s->exchange;
   if (challenge) x->round++;
   if (x->round > x->mechanism->challenges) return one_too_many(s, e);
-  ss_buf_clear(&s->response);
+  renew_response(s);
   ss_status status = x->mechanism->step(x, challenge, n, e);
+  if (x->done) forget_secrets(s);
   if (status == SS_OK && ss_buf_len(&s->response) > SS_SASL_RESPONSE) status = SS_E_FULL;
   if (status == SS_E_FULL)
     return ss_fail(e, challenge ? SS_E_AUTH : SS_E_ARGUMENT,
@@ -143,7 +159,7 @@ ss_status ss_sasl_respond(ss_sasl *s, const void *bytes, size_t n, bool done, ss
 {
   if (n > SS_SASL_RESPONSE)
     return ss_fail(e, SS_E_ARGUMENT, "a response has at most %d bytes", SS_SASL_RESPONSE);
-  ss_buf_clear(&s->response);
+  renew_response(s);
   ss_status status = ss_buf_append(&s->response, bytes, n);
   if (status != SS_OK) return ss_fail(e, status, "no memory for a response");
   s->exchange.done = done;

@@ -4,6 +4,7 @@
 -- Types and names are checked by config/options.lua and raise; what the world gives is returned as nil and an error
 -- of kind "config". Nothing is connected here, and no secret is fetched that costs more than reading a file.
 
+local auth = require "smtpsec.config.auth"
 local core = require "smtpsec.core"
 local environments = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
@@ -42,15 +43,6 @@ local function timeouts(given)
   return result
 end
 
-local function authentication(given)
-  local result = { insecure_cleartext = given and given.insecure_cleartext or false }
-  if not (given and given.mechanisms) then return result end
-  if #given.mechanisms == 0 then return nil, '"auth.mechanisms" is empty: no login would be possible' end
-  result.mechanisms = {}
-  for i, name in ipairs(given.mechanisms) do result.mechanisms[i] = name:upper() end
-  return result
-end
-
 local function first(list, key)
   for _, source in ipairs(list) do
     local value, label = source.get(key)
@@ -79,32 +71,36 @@ local function resolve(given, environment)
   file, why = sources.file(environment, given.env_file)
   if not file then return nil, why end
   local list = { sources.options(given), sources.process(environment), file }
-  local place, who, channel, auth
+  local place, how, who, channel
   place, why = server.resolve(list)
   if not place then return nil, why end
-  who, why = login.resolve(list, place, environment)
-  if not who then return nil, why end
+  how, why = auth.resolve(given.auth, place)
+  if not how then return nil, why end
   channel, why = tls.resolve(given.tls, place, environment)
   if not channel then return nil, why end
-  auth, why = authentication(given.auth)
-  if not auth then return nil, why end
+  local notes = { why }
+  who, why = login.resolve(list, place, environment, { mechanisms = how.mechanisms,
+    certificate = channel.cert ~= nil })
+  if not who then return nil, why end
+  for _, note in ipairs(who.notes) do notes[#notes + 1] = note end
   if given.hello then
     local fine, wrong = core.domain(given.hello)
     if not fine then return nil, string.format('"hello" %s %s', printable.value(given.hello), wrong) end
   end
-  return { place = place, who = who, channel = channel, auth = auth, mail = addresses(list, who) }
+  return { place = place, who = who, channel = channel, auth = how, notes = notes, mail = addresses(list, who) }
 end
 
 --- Works out the settings.
 --
 -- The fields of what it returns: host and port, or path (a unix socket); lmtp; tls (mode, verify and the rest of the
--- option, with defaults); user (a string or a function) and password (a secret, see config/secret.lua), both or
--- neither; auth (mechanisms or nil, insecure_cleartext); hello or nil; timeout; io; pool; rate or nil; retry (a policy
--- of retry.lua, false, or nil where nothing was said); recipients; on_event;
+-- option, with defaults); login, whether AUTH is wanted; for it, user (a string, a function or nil) and password or
+-- token (a secret, see config/secret.lua) or neither; auth (see config/auth.lua); hello or nil; timeout; io; pool; rate
+-- or nil; retry (a policy of retry.lua, false, or nil where nothing was said); recipients; on_event;
 -- provider (a name of providers.lua) or nil; from and to, for messages that do not say; notes, sentences about what
--- was left out; sources: where server, user, password, from and to come from, in words.
+-- was left out, and about files that others may read; sources: where server, user, password, token, from and to come
+-- from, in words.
 ---@param given table|string|nil options, a URL, or nothing
----@param environment? table getenv, read, readable in place of the real ones
+---@param environment? table getenv, read, readable, access in place of the real ones
 ---@param level? integer whose line an error about misuse names, as for error() called by the function that calls this
 --- one: 1 is that function, 2 (default) its caller
 ---@return table? settings
@@ -117,14 +113,15 @@ function config.resolve(given, environment, level)
   local place, who, mail = found.place, found.who, found.mail
   return {
     host = place.host, port = place.port, path = place.path, lmtp = place.lmtp or false, provider = place.provider,
-    tls = found.channel, user = who.user, password = who.password, login = who.user ~= nil, auth = found.auth,
+    tls = found.channel, login = who.login, user = who.user, password = who.password, token = who.token,
+    auth = found.auth,
     hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
     pool = filled(given.pool or {}, POOL), rate = given.rate, retry = retry.policy(given.retry),
     recipients = given.recipients or "any", on_event = given.on_event,
-    from = mail.from, to = mail.to, notes = { who.note },
+    from = mail.from, to = mail.to, notes = found.notes,
     sources = {
-      server = place.label, user = who.user_label, password = who.password_label, from = mail.from_label,
-      to = mail.to_label,
+      server = place.label, user = who.user_label, password = who.password_label, token = who.token_label,
+      from = mail.from_label, to = mail.to_label,
     },
   }
 end

@@ -1,20 +1,25 @@
+local auth = require "smtpsec.config.auth"
+local core = require "smtpsec.core"
 local environment = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
 local login = require "smtpsec.config.login"
 local server = require "smtpsec.config.server"
 local sources = require "smtpsec.config.sources"
 
--- What options, process variables and a .env text add up to.
-local function resolve(options, variables, text)
+-- What options, process variables and a .env text (in a file of this mode) add up to.
+local function resolve(options, variables, text, mode)
   local world = environment.new {
     getenv = function(name) return (variables or {})[name] end,
     read = function(path)
       if path == ".env" and text then return text end
       return nil, path .. ": No such file or directory", 2
     end,
+    access = function() return tonumber(mode or "600", 8), 0, 0 end,
   }
   local list = { sources.options(options), sources.process(world), assert(sources.file(world)) }
-  return login.resolve(list, assert(server.resolve(list)), world)
+  local how = options.auth and assert(auth.resolve(options.auth, { mode = "starttls" })) or {}
+  return login.resolve(list, assert(server.resolve(list)), world,
+    { mechanisms = how.mechanisms, certificate = options.tls and options.tls.cert ~= nil })
 end
 
 local function yields(user, password, options, variables, text)
@@ -22,6 +27,19 @@ local function yields(user, password, options, variables, text)
   assert.is_table(found, why)
   assert.equal(user, found.user)
   assert.equal(password, found.password and assert(found.password:reveal()))
+  assert.is_nil(found.token)
+  assert.equal(user ~= nil, found.login)
+  return found
+end
+
+-- The same with a token.
+local function hands_over(user, token, options, variables, text)
+  local found, why = resolve(options, variables, text)
+  assert.is_table(found, why)
+  assert.equal(user, found.user)
+  assert.equal(token, found.token and assert(found.token:reveal()))
+  assert.is_nil(found.password)
+  assert.is_true(found.login)
   return found
 end
 
@@ -65,7 +83,7 @@ describe("login", function()
   it("sends no login of the environment to another server than the one beside it", function()
     local variables = { SMTP_HOST = "mail.example", MAIL_USER = "u", MAIL_PASS = "hunter2" }
     local found = yields(nil, nil, { host = "localhost" }, variables)
-    assert.is_truthy(found.note:find("the environment were left out", 1, true))
+    assert.is_truthy(found.notes[1]:find("the environment were left out", 1, true))
     yields("u", "hunter2", { host = "mail.example" }, variables)
     yields("u", "hunter2", { host = "MAIL.example" }, variables)
     yields("u", "hunter2", { url = "smtps://mail.example" }, variables)
@@ -109,6 +127,7 @@ describe("login", function()
       return "asked"
     end
     local found = assert(resolve { host = "h", user = ask, password = ask })
+    assert.is_true(found.login)
     assert.equal(0, calls)
     assert.equal(ask, found.user)
     assert.equal("asked", found.password:reveal())
@@ -117,9 +136,9 @@ describe("login", function()
 
   it("reads files by the environment it is given", function()
     local world = environment.new { getenv = function() end,
-      read = function(path) return "from " .. path .. "\n" end }
+      read = function(path) return "lines of " .. path .. "\n" end }
     local list = { sources.options { host = "h", user = "u", password = { file = "x" } } }
-    assert.equal("from x", login.resolve(list, { host = "h" }, world).password:reveal())
+    assert.equal("lines of x", login.resolve(list, { host = "h" }, world).password:reveal())
   end)
 
   it("knows the user that a provider has for everybody", function()
@@ -135,6 +154,131 @@ describe("login", function()
     end })
     yields("u", "abcd efgh ijkl mnop", { host = "h", user = "u", password = "abcd efgh ijkl mnop" })
     yields("u", "a b", { provider = "gmail", user = "u", password = "a b" })
+  end)
+
+  -- The engine's mechanisms by what they need; those that this one lacks are put into its list.
+  describe("knows", function()
+    local count
+
+    local function add(name, needs)
+      for _, mechanism in ipairs(core.mechanisms) do
+        if mechanism.name == name then return end
+      end
+      needs.name, needs.binds, needs.prepares = name, false, false
+      for _, need in ipairs { "user", "password", "token", "certificate", "only_named" } do
+        needs[need] = needs[need] or false
+      end
+      table.insert(core.mechanisms, needs)
+    end
+
+    setup(function()
+      count = #core.mechanisms
+      add("EXTERNAL", { certificate = true })
+      add("ANONYMOUS", { only_named = true })
+      add("OAUTHBEARER", { user = true, token = true })
+      add("XOAUTH2", { user = true, token = true })
+    end)
+
+    teardown(function()
+      while #core.mechanisms > count do table.remove(core.mechanisms) end
+    end)
+
+    local CERT = { cert = "me.pem", key = "me.key" }
+
+    it("a token from wherever it is", function()
+      local found = hands_over("u", "token-4711", { host = "h", user = "u", token = "token-4711" })
+      assert.equal('"token"', found.token_label)
+      hands_over("u", "token-4711", { host = "h" }, { MAIL_USER = "u", MAIL_TOKEN = "token-4711" })
+      hands_over("u", "token-4711", {}, {}, "SMTP_HOST=h\nMAIL_USER=u\nSMTP_TOKEN=token-4711")
+      hands_over("u", "token-4711", { url = "smtps://u@h", token = "token-4711" })
+      hands_over("u", "abcd efgh ijkl mnop", { provider = "gmail", user = "u", token = "abcd efgh ijkl mnop" })
+      refused('"token" gives a token but no user is named', { host = "h", token = "hunter2" })
+      refused('"token" gives a token but no user', { host = "h", user = false, token = "hunter2" })
+      refused('"token" is empty', { host = "h", user = "u", token = "" })
+      refused('"token" must be either', { host = "h", user = "u", token = {} })
+    end)
+
+    it("which of two secrets is meant", function()
+      hands_over("u", "token-4711", { host = "h", user = "u", token = "token-4711" }, { MAIL_PASS = "hunter2" })
+      yields("u", "hunter2", { host = "h", user = "u", password = "hunter2" }, { MAIL_TOKEN = "token-4711" })
+      hands_over("u", "token-4711", { host = "h", user = "u", token = "token-4711" },
+        { MAIL_USER = "u", MAIL_PASS = "hunter2", MAIL_TOKEN = "hunter3" })
+      hands_over("u", "token-4711", {}, { MAIL_TOKEN = "token-4711" }, "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2")
+      refused('"password" and "token" are both given', { host = "h", user = "u", password = "hunter2",
+        token = "hunter3" })
+      refused('"url" and "token" are both given', { url = "smtps://u:hunter2@h", token = "hunter3" })
+      refused("give one", { host = "h" }, { MAIL_USER = "u", MAIL_PASS = "hunter2", MAIL_TOKEN = "hunter3" })
+    end)
+
+    it("whose token it is, and for which server", function()
+      refused("another user's", { host = "h", user = "v" }, { MAIL_USER = "u", MAIL_TOKEN = "hunter2" })
+      local variables = { SMTP_HOST = "mail.example", MAIL_USER = "u", MAIL_TOKEN = "token-4711" }
+      yields(nil, nil, { host = "localhost" }, variables)
+      hands_over("u", "token-4711", { host = "mail.example" }, variables)
+    end)
+
+    it("a login without a secret, where it was named", function()
+      for name, tls in pairs { ANONYMOUS = false, EXTERNAL = CERT } do
+        local function options(more)
+          more.host, more.auth, more.tls = "h", { mechanisms = { name } }, tls or nil
+          return more
+        end
+        local found = assert(resolve(options {}))
+        assert.is_true(found.login)
+        assert.is_nil(found.user)
+        assert.equal("u", assert(resolve(options { user = "u" })).user)
+        found = assert(resolve(options {}, { MAIL_USER = "u", MAIL_PASS = "hunter2" }))
+        assert.is_nil(found.password)
+        assert.is_false(assert(resolve(options { user = false })).login)
+        refused('"password" would not be used', options { user = "u", password = "hunter2" })
+        refused('"token" would not be used', options { user = "u", token = "hunter2" })
+      end
+      assert.is_false(assert(resolve { host = "h" }).login)
+      assert.is_false(assert(resolve { host = "h", tls = CERT }).login)
+      assert.is_false(assert(resolve { host = "h", auth = { mechanisms = { "PLAIN" } } }).login)
+      refused("names a user but no password", { host = "h", user = "u",
+        auth = { mechanisms = { "PLAIN", "ANONYMOUS" } } })
+    end)
+
+    it("what a certificate can stand for", function()
+      local found = assert(resolve { host = "h", user = "u", tls = CERT })
+      assert.is_true(found.login)
+      assert.equal("u", found.user)
+      assert.is_nil(found.password)
+      refused("names a user but no password", { host = "h", user = "u" })
+      refused("names a user but no password", { host = "h", user = "u", tls = CERT,
+        auth = { mechanisms = { "PLAIN" } } })
+      refused('EXTERNAL, which needs "tls.cert"', { host = "h", auth = { mechanisms = { "external" } } })
+      refused('EXTERNAL, which needs "tls.cert"', { host = "h", user = "u", password = "hunter2",
+        auth = { mechanisms = { "EXTERNAL", "PLAIN" } } })
+      yields("u", "hunter2", { host = "h", user = "u", password = "hunter2", tls = CERT,
+        auth = { mechanisms = { "EXTERNAL", "PLAIN" } } })
+    end)
+
+    it("that a secret of one kind is of no use to mechanisms of the other", function()
+      refused('"password" is not enough for any of "auth.mechanisms"',
+        { host = "h", user = "u", password = "hunter2", auth = { mechanisms = { "XOAUTH2" } } })
+      refused('"token" is not enough for any of "auth.mechanisms"',
+        { host = "h", user = "u", token = "hunter2", auth = { mechanisms = { "PLAIN", "LOGIN" } } })
+      hands_over("u", "token-4711", { host = "h", user = "u", token = "token-4711",
+        auth = { mechanisms = { "PLAIN", "XOAUTH2" } } })
+      local function own(needs)
+        needs.name, needs.step = "X-OWN", print
+        return { mechanisms = { needs } }
+      end
+      hands_over("u", "token-4711", { host = "h", user = "u", token = "token-4711", auth = own { token = true } })
+      refused("not enough", { host = "h", user = "u", token = "hunter2", auth = own { password = true } })
+      assert.is_true(assert(resolve { host = "h", auth = own {} }).login)
+    end)
+  end)
+
+  it("tells of a .env that everybody may read, where its secret is used", function()
+    local text = "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2"
+    assert.same({}, assert(resolve({}, {}, text)).notes)
+    local notes = assert(resolve({}, {}, text, "644")).notes
+    assert.is_truthy(notes[1]:find("may read .env (mode 0644), which holds a password", 1, true), notes[1])
+    assert.same({}, assert(resolve({ password = "hunter3" }, {}, text, "644")).notes)
+    assert.same({}, assert(resolve({ user = false }, {}, text, "644")).notes)
   end)
 
   it("hands errors of secrets on as they are", function()

@@ -1,4 +1,6 @@
+local environment = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
+local process = require "spec.support.process"
 local secret = require "smtpsec.config.secret"
 
 local function make(source, options)
@@ -58,6 +60,24 @@ describe("secret", function()
     assert.equal("token2", one:reveal())
   end)
 
+  it("tells a function whether the one before is no good, and asks again only what may have another", function()
+    local heard = {}
+    local one = make(function(...)
+      heard[#heard + 1] = { select("#", ...), ... }
+      return "hunter2"
+    end)
+    assert.equal("hunter2", one:reveal())
+    assert.equal("hunter2", one:reveal(true))
+    assert.equal("hunter2", one:reveal(false))
+    assert.same({ { 0 }, { 1, true }, { 0 } }, heard)
+    assert.is_true(one:renewable())
+    assert.is_true(make({ file = "x" }):renewable())
+    assert.is_true(make({ command = "x" }):renewable())
+    assert.is_true(make({ credential = "x" }):renewable())
+    assert.is_false(make("hunter2"):renewable())
+    assert.equal("hunter2", make("hunter2"):reveal(true))
+  end)
+
   it("says why a function gave nothing", function()
     refused(make(function() return nil, "vault is sealed" end), "vault is sealed")
     refused(make(function() end), "gave nothing")
@@ -85,6 +105,51 @@ describe("secret", function()
     refused(make { file = path }, "is empty")
     os.remove(path)
     refused(make { file = "/" }, "cannot be had")
+  end)
+
+  it("refuses a file that others may change, whenever it is asked", function()
+    local path = temporary "hunter2\n"
+    local one = make { file = path }
+    assert.same({ true }, { one:check() })
+    process.run("chmod 666 " .. path)
+    refused(one, "chmod go-w " .. path)
+    assert.is_nil(one:check())
+    process.run("chmod 644 " .. path)
+    assert.equal("hunter2", one:reveal())
+    local fine, note = one:check()
+    assert.is_true(fine)
+    assert.is_truthy(note:find("every user of this machine may read " .. path, 1, true), note)
+    assert.is_nil(note:find("hunter2", 1, true))
+    os.remove(path)
+  end)
+
+  it("finds a systemd credential where systemd says", function()
+    local path = temporary "hunter2\n"
+    local folder, name = path:match("^(.*)/([^/]*)$")
+    local function of(credential, where)
+      return make({ credential = credential }, { environment = environment.new {
+        getenv = function(variable) return variable == "CREDENTIALS_DIRECTORY" and where or nil end } })
+    end
+    assert.equal("hunter2", of(name, folder):reveal())
+    process.run("chmod 444 " .. path)
+    assert.same({ true }, { of(name, folder):check() })
+    refused(of(name, nil), "CREDENTIALS_DIRECTORY is not set")
+    refused(of(name, ""), "CREDENTIALS_DIRECTORY is not set")
+    for _, other in ipairs { "", ".", "..", "../" .. name, "/" .. name } do
+      refused(of(other, folder), "named without a path")
+    end
+    os.remove(path)
+    refused(of(name, folder), path)
+    assert.is_nil(of(name, folder):check())
+  end)
+
+  it("has one place to come from", function()
+    assert.is_nil(secret.fault "x")
+    assert.is_nil(secret.fault(print))
+    for _, name in ipairs { "file", "command", "credential" } do assert.is_nil(secret.fault { [name] = "x" }) end
+    for _, source in ipairs { {}, { file = "x", command = "x" }, { file = "x", credential = "x" } } do
+      assert.is_truthy(secret.fault(source):find("must be either", 1, true))
+    end
   end)
 
   it("takes the first line that a command prints", function()

@@ -75,11 +75,23 @@ describe("sources", function()
     assert.same({ file = "x" }, (process({ SMTP_PASS_FILE = "x" }).get "password"))
   end)
 
+  it("has the same names for a token", function()
+    assert.equal("t1", (process({ MAIL_TOKEN = "t1" }).get "token"))
+    assert.equal("t1", (process({ SMTP_TOKEN = "t1" }).get "token"))
+    assert.same({ file = "x" }, (process({ MAIL_TOKEN_FILE = "x" }).get "token"))
+    assert.same({ file = "x" }, (process({ SMTP_TOKEN_FILE = "x" }).get "token"))
+    assert.is_nil(process({ MAIL_TOKEN = "t1" }).get "password")
+    local _, _, why = process({ MAIL_TOKEN = "t1", SMTP_TOKEN = "t2" }).get "token"
+    assert.is_truthy(why:find("keep one", 1, true), why)
+  end)
+
   it("reads the same names from .env, and knows the line", function()
     local source = file "# mail\nexport SMTP_HOST=h\nMAIL_PASS='a b'\nOTHER=x\n"
     assert.same({ "h", "SMTP_HOST in .env, line 2" }, { source.get "host" })
     assert.same({ "a b", "MAIL_PASS in .env, line 3" }, { source.get "password" })
     assert.equal(".env", source.name)
+    assert.equal(".env", source.path)
+    assert.is_nil(process({}).path)
   end)
 
   it("does without a .env that is not there, but not without one that was named", function()

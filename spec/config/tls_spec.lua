@@ -81,6 +81,36 @@ describe("config.tls", function()
     assert.is_truthy(why:find('"tls.server_name" is needed', 1, true), why)
   end)
 
+  it("refuses a key that others may change", function()
+    local modes = {}
+    local around = environment.new { readable = world.readable, access = function(path)
+      return tonumber(modes[path] or "600", 8), 0, 0
+    end }
+    local function of(option) return tls.resolve(option, { mode = "starttls", host = "h" }, around) end
+    modes["me.pem"] = "666"
+    assert.is_table(of { cert = "me.pem", key = "me.key" })
+    local settings, why = of { cert = "me.pem" }
+    assert.is_nil(settings)
+    assert.is_truthy(why:find('"tls.cert" cannot be used: me.pem (mode 0666)', 1, true), why)
+    modes["me.key"] = "660"
+    settings, why = of { cert = "me.pem", key = "me.key" }
+    assert.is_nil(settings)
+    assert.is_truthy(why:find('"tls.key" cannot be used: me.key (mode 0660)', 1, true), why)
+    modes["me.key"] = "644"
+    settings, why = of { cert = "me.pem", key = "me.key" }
+    assert.is_table(settings)
+    assert.is_truthy(why:find("may read me.key", 1, true), why)
+    settings, why = of { ca_file = "ca.pem" }
+    assert.is_table(settings)
+    assert.is_nil(why)
+  end)
+
+  it("refuses a password of the key that has no one source", function()
+    local settings, why = resolve { cert = "me.pem", key_password = {} }
+    assert.is_nil(settings)
+    assert.is_truthy(why:find('"tls.key_password" must be either', 1, true), why)
+  end)
+
   it("keeps the key's password to itself", function()
     local settings = resolve { cert = "me.pem", key_password = "hunter2" }
     assert.equal("***", tostring(settings.key_password))

@@ -111,7 +111,9 @@ describe("what users type", function()
     for place, with in pairs {
       hello = function(bad) return { hello = "client" .. bad .. ".test" } end,
       host = function(bad) return { host = "127.0.0.1" .. bad } end,
-      user = function(bad) return { user = "me" .. bad, password = "x", auth = { insecure_cleartext = true } } end,
+      user = function(bad)
+        return { user = "me" .. bad, password = talk.PASSWORD, auth = { insecure_cleartext = true } }
+      end,
       ["the server's name"] = function(bad) return { tls = { mode = "starttls",
         server_name = "mail" .. bad .. ".test" } } end,
     } do

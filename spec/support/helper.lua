@@ -3,6 +3,7 @@
 -- busted forgets after each spec file the modules it loaded; those loaded here stay, and with them the servers they
 -- have started, until the end of the run.
 local busted = require "busted"
+require("spec.support.secrets").watch(busted)
 local keeper = require "spec.support.keeper"
 require "spec.support.servers"
 pcall(require, "luv") -- it crashes when it is loaded a second time after the first copy was collected

@@ -1,6 +1,7 @@
 --- report: how busted tells the outcome here: a dot for each passed spec, each failure in full, the slowest files.
 --
--- A pending spec is a failure: what is not tested must not look as if it were. With SMTPSEC_TALLY naming a file, the
+-- A pending spec is a failure: what is not tested must not look as if it were. So is a secret that the run has told
+-- (secrets.lua). With SMTPSEC_TALLY naming a file, the
 -- line "passed failed" is appended to it, for tally.sh, which adds up several runs.
 return function()
   local busted = require "busted"
@@ -73,10 +74,23 @@ return function()
     file:close()
   end
 
+  -- The runner's own listener counts these, too. Only now is everything told.
+  local function search_secrets()
+    local leaks, summary = require("spec.support.secrets").search()
+    for _, leak in ipairs(leaks or {}) do
+      busted.publish({ "failure", "secret" }, { name = leak, descriptor = "secret" }, nil, leak)
+    end
+    return summary
+  end
+
   local function finish()
     io.write "\n"
+    local summary = search_secrets()
     for number, failure in ipairs(failures) do
       print_failure(number, failure)
+    end
+    if summary then
+      print(summary)
     end
     if #files > 1 then
       print_slowest()

@@ -49,7 +49,7 @@ local slow = {
   { name = "a reply of lines without end", script = { ASKED, { send = ("250-\r\n"):rep(100), every = 0.05 } },
     timeout = { command = BOUND }, kind = "timeout", stage = "ehlo" },
   { name = "no reply to AUTH", script = { LOGIN, SILENCE },
-    options = { user = "me", password = "secret", auth = { insecure_cleartext = true } },
+    options = { user = "me", password = "langsam-4711", auth = { insecure_cleartext = true } },
     timeout = { command = BOUND }, kind = "timeout", stage = "auth" },
   { name = "no reply to MAIL", script = { OPEN, SILENCE },
     timeout = { command = BOUND }, kind = "timeout", stage = "mail" },

@@ -4,6 +4,7 @@
 --     seen.receipt, seen.err, seen.peer (its one connection), seen.connections (all of them), seen.seconds
 --
 -- Scripts are written as spec/support/steps.lua reads them.
+local forms = require "spec.support.forms"
 local keeper = require "spec.support.keeper"
 local new_pki = require "spec.support.pki".new
 local peer = require "spec.support.peer"
@@ -188,30 +189,10 @@ end
 
 -- ---- what must hold ----------------------------------------------------------------------------------------------
 
-local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
--- The base64 characters that depend on `secret` alone where `shift` bytes stand before it.
-local function base64(secret, shift)
-  local bits = {}
-  for i = 1, #secret do
-    for bit = 7, 0, -1 do bits[#bits + 1] = math.floor(secret:byte(i) / 2 ^ bit) % 2 end
-  end
-  local out = {}
-  for at = (6 - shift * 8 % 6) % 6, #bits - 6, 6 do
-    local value = 0
-    for i = 1, 6 do value = value * 2 + bits[at + i] end
-    out[#out + 1] = ALPHABET:sub(value + 1, value + 1)
-  end
-  return table.concat(out)
-end
-
 --- Every way in which a text is commonly written: as it is, in hex, in base64 wherever in a longer text it stands.
 ---@param secret string
 ---@return string[]
-function talk.forms(secret)
-  local hex = secret:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  return { secret, hex, hex:upper(), base64(secret, 0), base64(secret, 1), base64(secret, 2) }
-end
+talk.forms = forms.of
 
 --- Asserts that a text has neither the user nor the password in it, in any form.
 ---@param text string

@@ -1,6 +1,8 @@
 --- environment: what surrounds the process, as far as configuration looks at it: its variables and its files. Kept
 -- apart so that a spec can hand in another one.
 
+local core = require "smtpsec.core"
+
 local environment = {}
 
 --- Most bytes that are read of any file here. Certificates are not read here, OpenSSL does that itself.
@@ -33,7 +35,8 @@ function environment.readable(path)
   return true
 end
 
---- An environment: the real one, where `other` has nothing else for getenv, read and readable.
+--- An environment: the real one, where `other` has nothing else for getenv, read, readable and access (see
+-- core.file_access). Another one with files of its own says itself who may touch them.
 ---@param other? table
 ---@return table
 function environment.new(other)
@@ -42,6 +45,7 @@ function environment.new(other)
     getenv = other.getenv or os.getenv,
     read = other.read or environment.read,
     readable = other.readable or environment.readable,
+    access = other.access or (other.read or other.readable) and function() end or core.file_access,
   }
 end
 

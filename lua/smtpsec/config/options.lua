@@ -3,8 +3,6 @@
 -- Only types, ranges and names are looked at here: a caller's mistake that does not depend on the world. What options
 -- mean together is config.lua's question.
 
-local core = require "smtpsec.core"
-local printable = require "smtpsec.printable"
 local providers = require "smtpsec.providers"
 local schema = require "smtpsec.schema"
 
@@ -19,7 +17,20 @@ options.MODES = { "implicit", "starttls", "opportunistic", "none" }
 local mode = schema.enum(options.MODES)
 
 local secret_source = secret(either(text, schema.callable,
-  schema.record("secret", { file = secret(text), command = secret(text) })))
+  schema.record("secret", { file = secret(text), command = secret(text), credential = secret(text) })))
+
+-- A mechanism that the caller has written; config/auth.lua says what must be there.
+local mechanism = schema.record("mechanism", {
+  name = text, user = flag, password = flag, token = flag, start = schema.callable, step = schema.callable,
+})
+
+local auth = schema.record("auth", {
+  mechanisms = schema.list(either(text, mechanism)),
+  insecure_cleartext = flag,
+  channel_binding = schema.enum { "tls-exporter", "tls-unique", "tls-server-end-point" },
+  require_channel_binding = flag,
+  max_iterations = schema.integer(4096, 2 ^ 31 - 1),
+})
 
 local tls = schema.record("tls", {
   mode = mode,
@@ -50,7 +61,7 @@ local shape = {
   env_file = either(text, schema.constant(false)),
   tls = either(mode, tls),
   user = either(text, schema.callable, schema.constant(false)), password = secret_source, token = secret_source,
-  auth = schema.record("auth", { mechanisms = schema.list(text), insecure_cleartext = flag }),
+  auth = auth,
   hello = text,
   timeout = either(seconds, timeout),
   io = either(schema.enum { "auto", "socket", "nginx", "cqueues", "luv" }, schema.table),
@@ -75,22 +86,8 @@ options.check = schema.record("smtpsec options", shape)
 -- what it would have been. Refused rather than ignored, because each of them is a promise about security.
 local UNSUPPORTED = {
   { option = "dkim", what = "DKIM signing" },
-  { option = "token", what = "login with an OAuth token" },
   { option = "tls", field = "verify", value = "dane", what = "DANE" },
 }
-
-local function unknown_mechanism(wanted)
-  local known, names = {}, {}
-  for i, mechanism in ipairs(core.mechanisms) do
-    known[mechanism.name], names[i] = true, mechanism.name
-  end
-  for _, name in ipairs(wanted) do
-    if not known[name:upper()] then
-      return string.format('"auth.mechanisms" names %s, which is not supported by this version of smtpsec (%s)',
-        printable.value(name), table.concat(names, ", "))
-    end
-  end
-end
 
 --- What of checked options this version cannot do.
 ---@param given table
@@ -105,7 +102,6 @@ function options.unsupported(given)
       return string.format('"%s" asks for %s, which is not supported by this version of smtpsec', name, row.what)
     end
   end
-  return unknown_mechanism(given.auth and given.auth.mechanisms or {})
 end
 
 return options

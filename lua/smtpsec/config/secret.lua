@@ -3,14 +3,16 @@
 -- It prints as ***, has no field that holds it, and is asked for with :reveal() when a mechanism needs it. Lua
 -- strings cannot be wiped: a function, a file or a command keeps the secret out of memory until then.
 --   "text"               the secret itself
---   function             called each time; returns the secret, or nil and why
---   { file = path }      the file's text without its last line end, read each time
+--   function             called each time; returns the secret, or nil and why; its argument is true where the server
+--                        has just said that the one before is no good
+--   { file = path }      the file's text without its last line end, read each time; config/access.lua says which
+--                        files are refused (Docker and Kubernetes have theirs in /run/secrets)
+--   { credential = name} the file of this name that systemd has made for the unit (LoadCredential= and the like)
 --   { command = line }   the first line that a shell command prints; it blocks, so it is not for event loops
--- Files fit systemd credentials (MAIL_PASS_FILE=%d/name in the unit) and secrets of Docker and Kubernetes
--- (/run/secrets/name). Who else may read a file is not looked at: each of these sets modes of its own.
 
+local access = require "smtpsec.config.access"
 local command = require "smtpsec.command"
-local environment = require "smtpsec.config.environment"
+local environments = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
 
 local MAX = 65536
@@ -18,16 +20,39 @@ local MAX = 65536
 -- Every secret that was made. There is no field and no metatable to know them by: both would show what they hold.
 local made = setmetatable({}, { __mode = "k" })
 
-local function from_function(source)
-  local ran, value, why = pcall(source)
+-- The argument is left away where it says nothing: io.read, for one, takes a nil for a mistake.
+local function call(source, again)
+  if again then return pcall(source, true) end
+  return pcall(source)
+end
+
+local function from_function(source, again)
+  local ran, value, why = call(source, again)
   if not ran then return nil, "the function failed: " .. tostring(value) end
   if value == nil then return nil, "the function gave nothing" .. (why and ": " .. tostring(why) or "") end
   if type(value) ~= "string" then return nil, "the function gave a " .. type(value) .. ", not a string" end
   return value
 end
 
-local function from_file(path, read)
-  local text, why = read(path)
+-- The file that a source names, or nil where it names none; nil and why where there can be no such file.
+local function path_of(source, environment)
+  if type(source) ~= "table" then return nil end
+  local name = source.credential
+  if not name then return source.file end
+  if name == "" or name == "." or name == ".." or name:find("/", 1, true) then
+    return nil, "a credential is named without a path, as the unit names it"
+  end
+  local folder = environment.getenv "CREDENTIALS_DIRECTORY"
+  if not folder or folder == "" then
+    return nil, "CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit that has credentials"
+  end
+  return folder .. "/" .. name
+end
+
+local function from_file(path, environment)
+  local fault = access.fault(path, environment)
+  if fault then return nil, fault end
+  local text, why = environment.read(path)
   if not text then return nil, why end
   return (text:gsub("\r?\n$", ""))
 end
@@ -39,11 +64,13 @@ local function from_command(line)
   return output:match("^[^\r\n]*")
 end
 
-local function fetch(source, read)
-  if type(source) == "function" then return from_function(source) end
+local function fetch(source, environment, again)
+  if type(source) == "function" then return from_function(source, again) end
   if type(source) == "string" then return source end
-  if source.file then return from_file(source.file, read) end
-  return from_command(source.command)
+  if source.command then return from_command(source.command) end
+  local path, why = path_of(source, environment)
+  if not path then return nil, why end
+  return from_file(path, environment)
 end
 
 -- What no secret has. SASL separates fields with NUL (RFC 4616); a line end is what a careless paste leaves.
@@ -56,30 +83,50 @@ end
 
 local secret = {}
 
+--- What is wrong with where a secret is said to come from, for a message that names it.
+---@param source string|function|table
+---@return string? why
+function secret.fault(source)
+  if type(source) ~= "table" then return nil end
+  local count = 0
+  for _, name in ipairs { "file", "command", "credential" } do
+    if source[name] ~= nil then count = count + 1 end
+  end
+  return count ~= 1 and "must be either { file = … }, { command = … } or { credential = … }" or nil
+end
+
 --- Wraps where a secret comes from.
----@param source string|function|table see above
----@param options { label: string, tidy: function?, read: function? } label names it in messages ("password"); tidy is
---- applied to what was fetched; read(path) replaces the reading of files
+---@param source string|function|table see above; one without secret.fault
+---@param options { label: string, tidy: function?, environment: table? } label names it in messages ("password"); tidy
+--- is applied to what was fetched; environment: where files and variables are looked for, where not in the real one
 ---@return table secret
 function secret.new(source, options)
-  local label, tidy, read = options.label, options.tidy, options.read or environment.read
+  local label, tidy, environment = options.label, options.tidy, options.environment or environments.new()
   local methods = {}
 
-  --- The secret itself, or nil and an error of kind "config".
-  function methods.reveal()
-    local value, why = fetch(source, read)
+  --- The secret itself, or nil and an error of kind "config". With `again`, a function hears that the server has said
+  -- that the one before is no good.
+  function methods.reveal(_, again)
+    local value, why = fetch(source, environment, again)
     if not value then return nil, errors.new("config", label .. " cannot be had: " .. why) end
     why = unfit(value)
     if why then return nil, errors.new("config", label .. " " .. why) end
     return tidy and tidy(value) or value
   end
 
+  --- Whether asking once more could give another one.
+  function methods.renewable()
+    return type(source) ~= "string"
+  end
+
   --- Finds out early what costs nothing: strings and files are looked at, functions and commands are not called.
-  -- Returns true, or nil and an error of kind "config".
+  -- Returns true and what is to be told of the file, if anything; or nil and an error of kind "config".
   function methods.check()
     if type(source) == "function" or (type(source) == "table" and source.command) then return true end
     local value, err = methods.reveal()
-    return value and true or nil, err
+    if not value then return nil, err end
+    local path = path_of(source, environment)
+    return true, path and access.note(path, "a secret", environment)
   end
 
   local self = setmetatable({}, {

@@ -3,7 +3,7 @@
 --
 -- A source answers get(key) with the value and how a message names it, nil where it has none, or nil, nil and why
 -- where what it has cannot be used. Values are looked at when they are asked for, so that a variable that nobody
--- needs can break nothing. Keys: url, host, port, mode, provider, user, password, from, to. Which source wins is
+-- needs can break nothing. Keys: url, host, port, mode, provider, user, password, token, from, to. Which source wins is
 -- config.lua's question.
 
 local options = require "smtpsec.config.options"
@@ -16,6 +16,7 @@ local sources = {}
 local VARIABLES = {
   url = { "SMTP_URL" }, host = { "SMTP_HOST" }, port = { "SMTP_PORT" }, mode = { "SMTP_TLS" },
   user = { "MAIL_USER", "SMTP_USER" }, password = { "MAIL_PASS", "SMTP_PASS", "MAIL_PASS_FILE", "SMTP_PASS_FILE" },
+  token = { "MAIL_TOKEN", "SMTP_TOKEN", "MAIL_TOKEN_FILE", "SMTP_TOKEN_FILE" },
   from = { "MAIL_FROM" }, to = { "MAIL_TO" },
 }
 
@@ -121,10 +122,12 @@ function sources.file(environment, option)
     end
     if not values then return nil, string.format("%s, line %d: %s", path, line, why) end
   end
-  return variables(path, function(name)
+  local source = variables(path, function(name)
     local entry = values[name]
     if entry then return entry.value, string.format("%s in %s, line %d", name, path, entry.line) end
   end)
+  source.path = path
+  return source
 end
 
 return sources

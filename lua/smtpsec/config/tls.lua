@@ -2,6 +2,7 @@
 --
 -- What OpenSSL alone can judge (ciphers, what stands in a certificate) is left to the TLS context.
 
+local access = require "smtpsec.config.access"
 local printable = require "smtpsec.printable"
 local secret = require "smtpsec.config.secret"
 local server = require "smtpsec.config.server"
@@ -59,6 +60,23 @@ local function missing_file(given, environment)
   end
 end
 
+-- A private key is a secret, whether it has a file of its own or stands beside the certificate.
+local function key_file(given)
+  if given.key then return given.key, '"tls.key"' end
+  return given.cert, '"tls.cert"'
+end
+
+local function exposed_key(given, environment)
+  local path, label = key_file(given)
+  local why = path and access.fault(path, environment)
+  return why and label .. " cannot be used: " .. why
+end
+
+local function bad_key_password(given)
+  local why = secret.fault(given.key_password)
+  return why and '"tls.key_password" ' .. why
+end
+
 local function copy(given)
   local result = {}
   for name, value in pairs(given) do result[name] = value end
@@ -71,11 +89,11 @@ end
 ---@param environment table
 ---@return table? settings the option's fields; mode, verify, insecure_skip_verify, min_version and session_cache are
 --- always there; key_password is a secret
----@return string? why
+---@return string? why, or what is to be told of the file with the key
 function tls.resolve(option, place, environment)
   local given = type(option) == "table" and option or {}
   local why = contradiction(given) or bad_pin(given.pins or {}) or (place.mode == "none" and useless(given))
-    or missing_file(given, environment)
+    or missing_file(given, environment) or exposed_key(given, environment) or bad_key_password(given)
   if why then return nil, why end
   local result = copy(given)
   result.mode = place.mode
@@ -92,9 +110,10 @@ function tls.resolve(option, place, environment)
     return nil, '"tls.server_name" is needed: the path of a socket is no name that a certificate could have'
   end
   if given.key_password then
-    result.key_password = secret.new(given.key_password, { label = '"tls.key_password"', read = environment.read })
+    result.key_password = secret.new(given.key_password, { label = '"tls.key_password"', environment = environment })
   end
-  return result
+  local key = key_file(given)
+  return result, key and access.note(key, "a private key", environment)
 end
 
 return tls
