@@ -26,7 +26,9 @@ BINDING  := $(filter-out csrc/lua/check.c,$(wildcard csrc/lua/*.c))
 SOCKET   := $(wildcard csrc/sock/*.c)
 ENGINE_O := $(ENGINE:csrc/%.c=$(BUILD)/engine/%.o)
 STATUS_O := $(BUILD)/engine/base/status.o
-MODULES  := $(foreach l,$(LUAS),$(BUILD)/$(l)/smtpsec/core.so $(BUILD)/$(l)/smtpsec/sock.so)
+PREP     := $(wildcard csrc/prep/*.c)
+PREP_O   := $(STATUS_O) $(BUILD)/engine/base/utf8.o $(BUILD)/engine/base/wipe.o
+MODULES  := $(foreach l,$(LUAS),$(foreach m,core sock saslprep,$(BUILD)/$(l)/smtpsec/$(m).so))
 
 V ?=
 quiet = @$(if $(V),,echo "  $(1)  $@";)
@@ -51,6 +53,10 @@ $(BUILD)/$(1)/smtpsec/core.so: $(ENGINE_O) $(BINDING:csrc/%.c=$(BUILD)/$(1)/obj/
 $(BUILD)/$(1)/smtpsec/sock.so: $(SOCKET:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o $(STATUS_O)
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -pthread -lm && mv $$@.new $$@
+
+$(BUILD)/$(1)/smtpsec/saslprep.so: $(PREP:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o $(PREP_O)
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -lidn -lcrypto -lm && mv $$@.new $$@
 endef
 $(foreach l,$(LUAS) luarocks,$(eval $(call for-lua,$(l))))
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
@@ -112,7 +118,7 @@ million:                            ## send MAILS mails, and watch verdicts, mem
 	@$(foreach l,$(LUAS),$(call with,$(l)) $(tally) run $(COUNTS) $(LUA_$(l)) spec/cuts/run_million.lua $(MAILS);)
 	@$(tally) sum $(COUNTS)
 
-FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/sasl/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
+FORMATTED = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/fuzz/*.c spec/sasl/*.c spec/support/*.c spec/bench/*.[ch] spec/bench/*/*.[ch])
 lint:                               ## warnings as errors on clang too, formatting, luacheck, the rockspec
 	@$(MAKE) --no-print-directory all CC=clang BUILD=$(BUILD)/clang
 	clang-format --dry-run --Werror $(FORMATTED)

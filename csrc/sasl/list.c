@@ -1,24 +1,39 @@
 /* list: the mechanisms there are, strongest first.
  *
- * A token decides for the mechanisms that take one, since no other can do anything with it. Inside authenticated TLS the
- * server learns the password with PLAIN and LOGIN; CRAM-MD5 stands behind them because it makes the server keep the
- * password itself, and fails on servers that rightly do not. EXTERNAL stands behind them all, because who gives a password
- * besides a certificate wants to log in by it. The last two are chosen by nobody but who names them: one is historic
- * (RFC 6331), the other logs nobody in. */
+ * SCRAM shows the server nothing that it could use elsewhere, and has it prove itself; with -PLUS it also proves that
+ * nobody stands in between. A token decides for the mechanisms that take one, since no other can do anything with it.
+ * Inside authenticated TLS the server learns the password with PLAIN and LOGIN; CRAM-MD5 stands behind them because it
+ * makes the server keep the password itself, and fails on servers that rightly do not. EXTERNAL stands behind them all,
+ * because who gives a password besides a certificate wants to log in by it. The last two are chosen by nobody but who
+ * names them: one is historic (RFC 6331), the other logs nobody in. */
 #include "base/ascii.h"
 #include "sasl/mechanism.h"
 
 #include <string.h>
 
-extern const ss_mechanism ss_mechanism_oauthbearer, ss_mechanism_xoauth2, ss_mechanism_plain,
-    ss_mechanism_login, ss_mechanism_cram_md5, ss_mechanism_external, ss_mechanism_digest_md5,
-    ss_mechanism_anonymous;
+/* clang-format off: a line for each */
+#define MECHANISMS(each) \
+  each(scram_sha_512_plus) \
+  each(scram_sha_256_plus) \
+  each(scram_sha_1_plus)   \
+  each(scram_sha_512)      \
+  each(scram_sha_256)      \
+  each(scram_sha_1)        \
+  each(oauthbearer)        \
+  each(xoauth2)            \
+  each(plain)              \
+  each(login)              \
+  each(cram_md5)           \
+  each(external)           \
+  each(digest_md5)         \
+  each(anonymous)
+/* clang-format on */
 
-const ss_mechanism *const ss_mechanisms[] = {
-    &ss_mechanism_oauthbearer, &ss_mechanism_xoauth2,   &ss_mechanism_plain,
-    &ss_mechanism_login,       &ss_mechanism_cram_md5,  &ss_mechanism_external,
-    &ss_mechanism_digest_md5,  &ss_mechanism_anonymous, NULL,
-};
+#define DECLARE(name) extern const ss_mechanism ss_mechanism_##name;
+MECHANISMS(DECLARE)
+
+#define LIST(name) &ss_mechanism_##name,
+const ss_mechanism *const ss_mechanisms[] = {MECHANISMS(LIST) NULL};
 
 const ss_mechanism *ss_mechanism_find(const char *name)
 {

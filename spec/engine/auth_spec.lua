@@ -380,7 +380,8 @@ describe("AUTH", function()
   it("knows its mechanisms, strongest first", function()
     local names = {}
     for i, mechanism in ipairs(core.mechanisms) do names[i] = mechanism.name end
-    assert.same({ "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "DIGEST-MD5", "ANONYMOUS" },
+    assert.same({ "SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256",
+      "SCRAM-SHA-1", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "DIGEST-MD5", "ANONYMOUS" },
       names)
   end)
 end)

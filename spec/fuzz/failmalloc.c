@@ -5,13 +5,14 @@
  * its error, and give all its memory back. No block that the client gives back may still hold the password, nor may any
  * that it keeps once it has logged in.
  *
- * Usage: failmalloc FOLDER, where pki.sh has put its certificates. Linked with --wrap for malloc, calloc, realloc and
- * free. Ends with "N passed, N failed"; fails when one did. */
+ * Usage: failmalloc FOLDER, where pki.sh has put its certificates. Linked with --wrap for malloc, calloc, realloc,
+ * free, ss_random and PKCS5_PBKDF2_HMAC. Ends with "N passed, N failed"; fails when one did. */
 #include "base/base64.h"
 #include "smtpsec.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ typedef struct block {
 static struct {
   bool on;        /* the side under test is running */
   bool client;    /* and is the client */
+  bool spared;    /* its allocations neither count nor fail for now */
   long seen;      /* allocations of that side */
   long fails;     /* which of them fails; 0: none */
   bool and_after; /* and all that follow */
@@ -48,7 +50,7 @@ static struct {
 
 static void *take(size_t n)
 {
-  if (heap.on) {
+  if (heap.on && !heap.spared) {
     heap.seen++;
     if (heap.fails && (heap.seen == heap.fails || (heap.and_after && heap.seen > heap.fails))) return NULL;
   }
@@ -133,6 +135,33 @@ static void openssl_free(void *p, const char *file, int line)
   give(p);
 }
 
+/* A nonce of SCRAM, the same in each session, so that the server can be a script. */
+bool __wrap_ss_random(void *p, size_t n);
+
+bool __wrap_ss_random(void *p, size_t n)
+{
+  memset(p, 0, n);
+  return true;
+}
+
+/* OpenSSL allocates in each of the many rounds: here they fail as one, and are only watched for what they give back. */
+int __real_PKCS5_PBKDF2_HMAC(const char *password, int n, const unsigned char *salt, int salt_length,
+                             int rounds, const EVP_MD *hash, int size, unsigned char *to);
+int __wrap_PKCS5_PBKDF2_HMAC(const char *password, int n, const unsigned char *salt, int salt_length,
+                             int rounds, const EVP_MD *hash, int size, unsigned char *to);
+
+int __wrap_PKCS5_PBKDF2_HMAC(const char *password, int n, const unsigned char *salt, int salt_length,
+                             int rounds, const EVP_MD *hash, int size, unsigned char *to)
+{
+  void *one = take(1);
+  if (!one) return 0;
+  give(one);
+  heap.spared = true;
+  int result = __real_PKCS5_PBKDF2_HMAC(password, n, salt, salt_length, rounds, hash, size, to);
+  heap.spared = false;
+  return result;
+}
+
 /* ---- what is said --------------------------------------------------------------------------------------------- */
 
 /* The message, longer than a record of TLS, and how it travels. */
@@ -211,6 +240,21 @@ static const step in_clear[] = {
     {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH CRAM-MD5\r\n"},
     {"AUTH CRAM-MD5\r\n", "334 PDFAbWFpbC50ZXN0Pg==\r\n"},
     {"am9lIDdhODI5ZjlmNmM2MjYyN2FlODU3ZGI3MzQwZDAyOTc4\r\n", "235 ok\r\n"},
+    {ENVELOPE, ANSWERS},
+    {travelling, "250 queued\r\n"},
+    {"QUIT\r\n", "221 bye\r\n"},
+};
+
+/* With a nonce that __wrap_ss_random makes, and the rest by Python's hashlib and hmac. */
+static const step with_scram[] = {
+    {"", "220 mail.test\r\n"},
+    {HELLO, "250-mail.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH SCRAM-SHA-256\r\n"},
+    {"AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\r\n",
+     "334 cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFtYWlsLnRlc3Qscz1jMkZzZEE9PSxpPTQwOTY=\r\n"},
+    {"Yz1iaXdzLHI9QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBbWFpbC50ZXN0LHA9VkdpclA1Vm92bmFFcktiR3BVdGhlS2"
+     "MyRTVpQzBEUW9HeGtRZWJhd3ZIcz0=\r\n",
+     "334 dj1DOGVzMDBvaFE1WUpmZklmbUI1NFJvK2pjQUtaTDcyb053MGtNaFJFQTZZPQ==\r\n"},
+    {"\r\n", "235 ok\r\n"},
     {ENVELOPE, ANSWERS},
     {travelling, "250 queued\r\n"},
     {"QUIT\r\n", "221 bye\r\n"},
@@ -394,7 +438,8 @@ static int64_t next_turn(session *s)
     break;
   case 4: {
     const ss_span secret = {password, strlen(password)};
-    const ss_credentials who = {.user = {"joe", 3}, .password = secret, .token = secret};
+    const ss_credentials who = {
+        .user = {"joe", 3}, .password = secret, .token = secret, .iterations = SS_ITERATIONS};
     tag = ss_conn_auth(c, s->plan->mechanism, &who, e);
     break;
   }
@@ -597,6 +642,7 @@ int main(int argc, char **argv)
       {"a server's context", .server_fails = true},
       {"in clear with CRAM-MD5", SS_TLS_NONE, "CRAM-MD5", SECRET, STEPS(in_clear), false, false},
       {"in clear with a token", SS_TLS_NONE, "OAUTHBEARER", SECRET, STEPS(with_token), false, false},
+      {"in clear with SCRAM-SHA-256", SS_TLS_NONE, "SCRAM-SHA-256", SECRET, STEPS(with_scram), false, false},
       {"in clear with a long password", SS_TLS_NONE, "PLAIN", long_password, STEPS(with_long_password), false,
        false},
       {"in clear with BDAT", SS_TLS_NONE, "PLAIN", SECRET, STEPS(in_one_flight), false, true},

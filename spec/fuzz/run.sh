@@ -26,6 +26,7 @@ link() { # link SOURCE TARGET [FLAG]
 link reply reply
 link data data
 link text text
+link sasl sasl
 link conn conn
 link conn conn_tls -DSS_FUZZ_TLS
 sh "$here/pki.sh" "$build/pki"
@@ -125,6 +126,7 @@ for target in conn conn_tls; do
     printf 'zo\003\001zz'; say f '235 ok\r\n'; printf 'z'; transaction; } | seed $target outside
   { greeting 010; printf 'O\000\000z'; say f '334 \r\n'; printf 'zo\000\000z'; say f '501 back\r\n'
     printf 'zO\003\000z'; say f '235 ok\r\n'; printf 'z'; } | seed $target taken_back
+  { greeting 010; printf 'A\005\001pz'; say f '334 ZT11bmtub3duLXVzZXI=\r\n'; printf 'z'; } | seed $target scram
   { greeting 011; printf 'Sz'; say f '220 go\r\n'; printf 'nzw\377z'; say i '\026\003\003'; printf 'z'
     transaction; } | seed $target starttls
   { printf '\010'; mess; say f '220 mail.test\r\n'; printf 'z'; mess; printf 'E\000w\003'; mess; printf 'z'
@@ -136,6 +138,20 @@ done
 printf '0000250-mail.test\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000\r\n' | seed reply ehlo
 printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 bye\r\n' | seed reply several
 printf '\r\n.\r\n..a\r\nb\rc\nd\r\n.e' | seed data lines
+i=0
+for mechanism in '\000' '\001' '\002' '\003' '\004' '\005'; do # SCRAM, bound and not, to its end and to no good one
+  # shellcheck disable=SC2059
+  printf "$mechanism"'\060r=\001%%x,s=QSXCR+Q6sek8bf92,i=4096,x=y\nv=\002,z=a' | seed sasl "done_$i"
+  # shellcheck disable=SC2059
+  printf "$mechanism"'\021r=\001x,s=QQ==,i=4100\ne=invalid-proof\n' | seed sasl "error_$i"
+  i=$((i + 1))
+done
+printf '\011\000Username:\nPassword:\n' | seed sasl login
+printf '\012\000<1896.697170952@postoffice.reston.mci.net>' | seed sasl cram
+printf '\006\000{"status":"invalid_token"}\n' | seed sasl oauthbearer
+printf '\007\000{"status":"401"}\n' | seed sasl xoauth2
+printf '\014\000realm="a",nonce="b",qop="auth",algorithm=md5-sess,charset=utf-8\nrspauth=ea40f60335c427b5527b84dbabcdfffd\n' |
+  seed sasl digest
 i=0
 for text in '\000a.b+c@mail.test' '\000"a b\\"c"@[IPv6:2001:db8::1]' '\001[192.0.2.1]' '\002QUFBQQ==' \
   '\003\033[2J\342\200\256x' '\004\303\274\360\237\230\200' '\005"J, D" <"a>"@b>, x@[IPv6:::1], N (c)' \
@@ -179,6 +195,13 @@ cat >"$build/words" <<'W'
 "charset=utf-8"
 "rspauth="
 "stale=true"
+"SCRAM-SHA-256-PLUS"
+",i=4096"
+",s=QQ=="
+"r=\x01"
+"v=\x02"
+",m="
+"e=invalid-proof"
 "f\x0a"
 W
 
@@ -186,7 +209,7 @@ W
 
 passed=0
 failed=0
-for target in reply data text conn conn_tls; do
+for target in reply data text sasl conn conn_tls; do
   log=$build/$target.log
   if "$build/$target" -max_total_time="$seconds" -timeout=20 -max_len=8192 -dict="$build/words" -print_final_stats=1 \
     -artifact_prefix="$build/$target-" "$build/corpus/$target" "$build/seeds/$target" >"$log" 2>&1; then

@@ -4,10 +4,11 @@
 # When nothing is missing it says nothing and takes a few milliseconds.
 set -eu
 
-build="build-essential pkg-config libssl-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev"
+build="build-essential pkg-config libssl-dev libidn-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev"
 demo="openssl"
 test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind binutils python3
-  lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid"
+  lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid
+  libgsasl-dev lua-luaossl"
 bench="lua-system lua-socket lua-sec libcurl4-openssl-dev libesmtp-dev python3 nodejs"
 nodemailer=10.6.0
 # Exim's package conflicts with Postfix's: it is unpacked by exim-package.sh, and these are the libraries it wants.
@@ -15,8 +16,8 @@ exim="libgnutls-dane0 libidn12 libnsl2"
 services="postfix dovecot chasquid nginx"
 
 case ${1-} in
-build) wanted=$build why="a C compiler, OpenSSL and both Luas" ;;
-demo) wanted="$build $demo" why="a C compiler, OpenSSL and both Luas" ;;
+build) wanted=$build why="a C compiler, OpenSSL, libidn and both Luas" ;;
+demo) wanted="$build $demo" why="a C compiler, OpenSSL, libidn and both Luas" ;;
 test) wanted="$build $demo $test $exim" why="compilers, test tools, and real mail servers to test against" ;;
 bench) wanted="$build $demo $bench" why="the clients that are compared, and what drives them"
   command -v npm >/dev/null || wanted="$wanted npm" ;;

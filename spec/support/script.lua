@@ -4,6 +4,7 @@
 --   options  what core.connection takes; default { tls = "none" }
 --   peer     the server: a list of steps, each taken when the one before is done
 --              { expect = bytes, reply = bytes }  waits for exactly these bytes, then answers; either may be absent
+--              { answer = function(line) }        waits for a line, then says what the function returns
 --              { tls = context }                  speaks TLS from here on
 --              { raw = bytes }                    says this past TLS, as somebody in between would
 --              { close = "cut" }                  ends the stream, and is deaf from here on
@@ -62,6 +63,16 @@ function Peer:heard(expected)
   return n == #expected
 end
 
+-- Answers the line that has come, if one has.
+function Peer:answer(act)
+  local line, rest = self.text:match "^(.-)\r\n(.*)$"
+  if line then
+    self.text = rest
+    self:say(act(line))
+  end
+  return line ~= nil
+end
+
 function Peer:take(step)
   if step.tls then
     self.filter = assert(core.tls_server(step.tls))
@@ -79,6 +90,8 @@ function Peer:take(step)
     self:flush()
     self.closed = true
     return true
+  elseif step.answer then
+    return self:answer(step.answer)
   elseif not self:heard(step.expect or "") then
     return false
   end
