@@ -141,7 +141,8 @@ $(LUAS:%=asan-%): asan-%:
 
 # Under valgrind everything takes twenty times as long: specs that measure time have no place there, nor those of other
 # programs, which it does not watch.
-TIMED    := spec/timeouts_spec.lua spec/cuts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/drivers/nginx_spec.lua spec/servers_spec.lua
+TIMED    := spec/timeouts_spec.lua spec/cuts_spec.lua spec/sink_spec.lua spec/nginx_spec.lua spec/drivers/nginx_spec.lua \
+            spec/servers_spec.lua spec/auth_servers_spec.lua
 UNTIMED  ?= $(filter-out $(TIMED),$(wildcard spec/*_spec.lua spec/*/*_spec.lua))
 valgrind:                           ## the specs that measure no time under valgrind, on both Luas
 	@sh spec/support/deps.sh test

@@ -11,29 +11,29 @@
 
 #include <string.h>
 
-/* clang-format off: a line for each */
-#define MECHANISMS(each) \
-  each(scram_sha_512_plus) \
-  each(scram_sha_256_plus) \
-  each(scram_sha_1_plus)   \
-  each(scram_sha_512)      \
-  each(scram_sha_256)      \
-  each(scram_sha_1)        \
-  each(oauthbearer)        \
-  each(xoauth2)            \
-  each(plain)              \
-  each(login)              \
-  each(cram_md5)           \
-  each(external)           \
-  each(digest_md5)         \
-  each(anonymous)
-/* clang-format on */
+extern const ss_mechanism ss_mechanism_scram_sha_512_plus, ss_mechanism_scram_sha_256_plus,
+    ss_mechanism_scram_sha_1_plus, ss_mechanism_scram_sha_512, ss_mechanism_scram_sha_256,
+    ss_mechanism_scram_sha_1, ss_mechanism_oauthbearer, ss_mechanism_xoauth2, ss_mechanism_plain,
+    ss_mechanism_login, ss_mechanism_cram_md5, ss_mechanism_external, ss_mechanism_digest_md5,
+    ss_mechanism_anonymous;
 
-#define DECLARE(name) extern const ss_mechanism ss_mechanism_##name;
-MECHANISMS(DECLARE)
-
-#define LIST(name) &ss_mechanism_##name,
-const ss_mechanism *const ss_mechanisms[] = {MECHANISMS(LIST) NULL};
+const ss_mechanism *const ss_mechanisms[] = {
+    &ss_mechanism_scram_sha_512_plus,
+    &ss_mechanism_scram_sha_256_plus,
+    &ss_mechanism_scram_sha_1_plus,
+    &ss_mechanism_scram_sha_512,
+    &ss_mechanism_scram_sha_256,
+    &ss_mechanism_scram_sha_1,
+    &ss_mechanism_oauthbearer,
+    &ss_mechanism_xoauth2,
+    &ss_mechanism_plain,
+    &ss_mechanism_login,
+    &ss_mechanism_cram_md5,
+    &ss_mechanism_external,
+    &ss_mechanism_digest_md5,
+    &ss_mechanism_anonymous,
+    NULL,
+};
 
 const ss_mechanism *ss_mechanism_find(const char *name)
 {

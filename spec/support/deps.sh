@@ -8,12 +8,13 @@ build="build-essential pkg-config libssl-dev libidn-dev lua5.4 liblua5.4-dev lua
 demo="openssl"
 test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind binutils python3
   lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid
-  libgsasl-dev lua-luaossl"
+  libgsasl-dev lua-luaossl sasl2-bin libsasl2-modules libsasl2-modules-db"
 bench="lua-system lua-socket lua-sec libcurl4-openssl-dev libesmtp-dev python3 nodejs"
 nodemailer=10.6.0
 # Exim's package conflicts with Postfix's: it is unpacked by exim-package.sh, and these are the libraries it wants.
-exim="libgnutls-dane0 libidn12 libnsl2"
-services="postfix dovecot chasquid nginx"
+exim="libgnutls-dane0 libidn12 libnsl2 libldap-2.5-0 libmariadb3 libperl5.36 libpq5 libspf2-2"
+# A package, and its service where that has another name.
+services="postfix dovecot chasquid nginx sasl2-bin:saslauthd"
 
 case ${1-} in
 build) wanted=$build why="a C compiler, OpenSSL, libidn and both Luas" ;;
@@ -55,7 +56,7 @@ forbid_starts() {
 disable_at_boot() {
   [ -d /run/systemd/system ] || return 0
   for service in $services; do
-    case " $packages" in *" $service"*) $sudo systemctl --quiet disable "$service" || true ;; esac
+    case " $packages" in *" ${service%:*}"*) $sudo systemctl --quiet disable "${service#*:}" || true ;; esac
   done
 }
 

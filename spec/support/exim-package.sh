@@ -4,11 +4,11 @@
 # there is nothing to do.
 set -eu
 cd "$(dirname "$0")/../.."
-package=exim4-daemon-light user=Debian-exim
+package=exim4-daemon-heavy user=Debian-exim
 
-if [ ! -x build/exim/usr/sbin/exim4 ]; then
+if [ ! -d build/exim/usr/share/doc/$package ]; then
   echo "unpacking the Debian package $package into build/exim"
-  mkdir -p build/exim
+  rm -rf build/exim && mkdir -p build/exim
   (cd build/exim && apt-get -q -o APT::Sandbox::User=root download $package &&
     dpkg-deb -x $package*.deb . && rm $package*.deb)
 fi

@@ -1,4 +1,5 @@
---- exim: Exim with GnuTLS, run from build/exim, where exim-package.sh unpacks it.
+--- exim: Exim with GnuTLS, run from build/exim, where exim-package.sh unpacks it. It knows PLAIN, LOGIN, CRAM-MD5 and
+-- EXTERNAL itself, and asks Dovecot for the other mechanisms. It is told to look up nothing in the DNS.
 --
 -- Not being setuid root, it must run entirely as the account that delivers; Debian's user for Exim need only exist.
 local mailbox = require "spec.support.mailbox"
@@ -24,6 +25,8 @@ tls_on_connect_ports = @submissions@
 tls_advertise_hosts = *
 tls_certificate = @chain_file@
 tls_privatekey = @key_file@
+tls_try_verify_hosts = *
+tls_verify_certificates = @client_ca_file@
 auth_advertise_hosts = ${if and{ {def:tls_in_cipher} {!eq{$received_port}{@mx@}} {!eq{$received_port}{@data@}} } {*}}
 chunking_advertise_hosts = ${if eq{$received_port}{@data@} {} {*}}
 pipelining_connect_advertise_hosts = *
@@ -32,6 +35,7 @@ dsn_advertise_hosts = *
 prdr_enable = true
 message_size_limit = 20M
 host_lookup =
+helo_lookup_domains =
 smtp_accept_max = 200
 smtp_accept_queue_per_connection = 0
 never_users =
@@ -89,13 +93,31 @@ cram:
   public_name = CRAM-MD5
   server_secret = ${lookup{$auth1}lsearch{@folder@/passwords}{$value}fail}
   server_set_id = $auth1
+external:
+  driver = external
+  public_name = EXTERNAL
+  server_advertise_condition = $tls_in_certificate_verified
+  server_param2 = ${certextract{subject,CN}{$tls_in_peercert}}
+  server_condition = ${if or{ {eq{$auth1}{}} {eq{$auth1}{$auth2}} }}
+  server_set_id = $auth2
 ]]
+
+local authenticator = [[
+%s:
+  driver = dovecot
+  public_name = %s
+  server_socket = @auth_socket@
+  server_set_id = $auth1
+]]
+
+local asked_of_dovecot = { "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER", "ANONYMOUS" }
 
 -- The program is copied, because Exim runs it again as that account, which may have no way into the checkout.
 local lay_out = [[
 mkdir spool mail && chown %d:%d spool mail && chown root:root exim.conf && cp %s program]]
 
-function exim.prepare(self)
+function exim.prepare(self, launch)
+  self.auth_socket = launch("dovecot").auth_socket
   self.ports = { mx = ports.take(), data = ports.take(), submission = ports.take(), submissions = ports.take() }
   self.log_file = self.folder .. "/spool/mainlog"
   self.mailbox = mailbox.new(self.folder .. "/mail")
@@ -104,7 +126,11 @@ function exim.prepare(self)
     passwords = passwords .. ("%s: %s\n"):format(login.user, login.password)
   end
   self:write("passwords", passwords)
-  self:write("exim.conf", configuration)
+  local authenticators = ""
+  for _, name in ipairs(asked_of_dovecot) do
+    authenticators = authenticators .. authenticator:format(name:gsub("-", "_"):lower(), name)
+  end
+  self:write("exim.conf", configuration .. authenticators)
   local program = process.run 'printf %s "$PWD/build/exim/usr/sbin/exim4"'
   self:as_root(lay_out:format(self.host.user_id, self.host.group_id, process.quote(program)))
   return { self.folder .. "/program", "-C", self.folder .. "/exim.conf", "-bdf" }

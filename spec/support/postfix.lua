@@ -1,10 +1,13 @@
---- postfix: Postfix, with Dovecot behind its AUTH, and as servers that know no extension or no EHLO.
+--- postfix: Postfix, with Dovecot or Cyrus SASL behind its AUTH, and as servers that know no extension or no EHLO.
+--
+-- Cyrus SASL: Debian's Postfix looks for its configuration in the folder sasl beside its own.
 --
 -- Not to be changed unknowingly: Postfix waits until a configuration file is some seconds old before it trusts it,
 -- which `touch` spares us. Started without its `postfix` command it must be told by POSTLOG_SERVICE where to log.
 -- Accepted mail goes to one Maildir for everybody: virtual(8) refuses to compute file names from addresses.
 local mailbox = require "spec.support.mailbox"
 local ports = require "spec.support.ports"
+local process = require "spec.support.process"
 
 local postfix = {}
 
@@ -80,6 +83,15 @@ local master = [[
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o { smtpd_relay_restrictions = permit_sasl_authenticated, reject }
+127.0.0.1:@cyrus@ inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_auth_only=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_type=cyrus
+  -o smtpd_sasl_path=smtpd
+  -o smtpd_sasl_local_domain=mail.example.test
+  -o smtpd_sasl_security_options=
+  -o { smtpd_relay_restrictions = permit_sasl_authenticated, reject }
 cleanup   unix      n - n - 0 cleanup
 qmgr      unix      n - n 300 1 qmgr
 tlsmgr    unix      - - n 1000? 1 tlsmgr
@@ -95,6 +107,13 @@ anvil     unix      - - n - 1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 ]]
 
+local cyrus = [[
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: @folder@/sasl/sasldb2
+mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 ANONYMOUS
+]]
+
 local no_ehlo = "/^EHLO/ UNKNOWN\n"
 
 -- The queue as `postfix start` would lay it out.
@@ -106,12 +125,23 @@ queues="active bounce corrupt defer deferred flush hold incoming private saved t
 mkdir -m 700 $queues && chown postfix $queues &&
 mkdir public maildrop && chown postfix:postdrop public maildrop && chmod 710 public && chmod 730 maildrop]]
 
+-- Its passwords: a file that only Postfix may read.
+local function keep_passwords(self)
+  process.run("mkdir " .. process.quote(self.folder .. "/sasl"))
+  self:write("sasl/smtpd.conf", cyrus)
+  for _, login in pairs(self.users) do
+    self:as_root(("printf %%s %s | saslpasswd2 -p -c -f sasl/sasldb2 -u mail.example.test %s"):format(
+      process.quote(login.password), process.quote(login.user)))
+  end
+  self:as_root "chown postfix sasl/sasldb2"
+end
+
 function postfix.prepare(self, launch)
   local dovecot = launch "dovecot"
   self.auth_socket = dovecot.auth_socket
   self.ports = {
     mx = dovecot.relay_port, data = ports.take(), old = ports.take(), helo = ports.take(),
-    submission = ports.take(), submissions = ports.take(),
+    submission = ports.take(), submissions = ports.take(), cyrus = ports.take(),
   }
   self.extensions = "pipelining,chunking,8bitmime,dsn,size,etrn,vrfy,smtputf8,enhancedstatuscodes,starttls,auth"
   self.log_file = self.folder .. "/log"
@@ -119,6 +149,7 @@ function postfix.prepare(self, launch)
   self:write("main.cf", main)
   self:write("master.cf", master)
   self:write("no_ehlo", no_ehlo)
+  keep_passwords(self)
   self:as_root(lay_out:format(self.host.user_id, self.host.group_id))
   return { "env", "POSTLOG_SERVICE=postlog", "/usr/lib/postfix/sbin/master", "-d", "-c", self.folder }
 end

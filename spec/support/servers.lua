@@ -7,15 +7,17 @@
 --
 -- | server     | ports                                                            | TLS     |
 -- |------------|------------------------------------------------------------------|---------|
--- | "postfix"  | submission, submissions, mx, data, old (no extension), helo      | OpenSSL |
+-- | "postfix"  | submission, submissions, cyrus, mx, data, old (no extension),    | OpenSSL |
+-- |            | helo (no EHLO)                                                   |         |
 -- | "dovecot"  | submission, submissions (it relays to Postfix)                   | OpenSSL |
 -- | "exim"     | submission, submissions, mx, data                                | GnuTLS  |
 -- | "chasquid" | submission, submissions, mx                                      | Go      |
 --
 -- submission: STARTTLS and AUTH required; submissions: TLS from the first byte, AUTH required; mx: STARTTLS offered,
--- for mail to example.test from anybody; data: the same without CHUNKING; helo: no EHLO. Postfix and Exim refuse the
--- recipients nosuch@ (550), greylisted@ (450) and full@ (452), chasquid only nosuch@. The certificate names
--- mail.example.test, localhost and 127.0.0.1.
+-- for mail to example.test from anybody; data: the same without CHUNKING; cyrus: as submission, but Cyrus SASL judges
+-- logins, and not Dovecot, which Postfix and Exim ask otherwise. Postfix and Exim refuse the recipients nosuch@ (550),
+-- greylisted@ (450) and full@ (452), chasquid only nosuch@. The certificate names mail.example.test, localhost and
+-- 127.0.0.1. Joe may also log in with a certificate of his own, and with tokens (token.lua).
 --
 -- How each server is configured stands in the file of its name. Servers need root: a process that is not root uses
 -- sudo, which must not ask for a password.
@@ -39,6 +41,7 @@ local makers = {
 local users = {
   joe = { user = "joe", password = "secret123" },
   unal = { user = "ünal", password = "pässwörd" },
+  kanshi = { user = "監視", password = "秘密の言葉" },
 }
 
 local server = {}
@@ -66,10 +69,15 @@ local function the_host()
   local leaf = authority:leaf {
     name = "mail.example.test", ca = "root", san = "DNS:mail.example.test,DNS:localhost,IP:127.0.0.1",
   }
+  authority:ca "clients"
+  local client = authority:leaf {
+    name = "client", ca = "clients", cn = users.joe.user, san = false, eku = "clientAuth",
+  }
   process.run("chmod -R go+rX " .. process.quote(authority.dir))
   host = {
     keeper = daemons, user_id = tonumber(user), group_id = tonumber(group),
     ca_file = ca.cert, chain_file = leaf.chain, key_file = leaf.key,
+    client_ca_file = authority.authorities.clients.cert, certificate = { cert = client.cert, key = client.key },
   }
   return host
 end
@@ -113,7 +121,8 @@ local function launch(name)
     return running[name]
   end
   local self = setmetatable({
-    name = name, host = the_host(), ca_file = the_host().ca_file, users = users, ports = {},
+    name = name, host = the_host(), ca_file = the_host().ca_file, users = users,
+    certificate = the_host().certificate, ports = {},
   }, server)
   self.folder = self.host.keeper:new_folder(name)
   local argv = makers[name].prepare(self, launch)
@@ -124,7 +133,8 @@ end
 
 --- Starts a server, if it does not run yet; error() with its log when it does not start.
 ---@param name "postfix"|"dovecot"|"exim"|"chasquid"
----@return table server `ports`, `ca_file`, `users` (`joe` and `unal`: `{ user=, password= }`), and the methods below
+---@return table server `ports`, `ca_file`, `users` (`joe`, and with names in UTF-8 `unal` and `kanshi`:
+--- `{ user=, password= }`), `certificate` (joe's: `{ cert=, key= }`), and the methods below
 function servers.start(name)
   local self = launch(assert(makers[name] and name, "unknown server"))
   if self.relays_to then
