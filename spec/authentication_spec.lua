@@ -76,6 +76,24 @@ describe("a login", function()
     end
   end)
 
+  it("shows no secret that the server says back, in whatever words", function()
+    local events, secret = {}, talk.PASSWORD
+    local whole = base64("\0" .. talk.USER .. "\0" .. secret)
+    for _, words in ipairs { "5.5.2 unknown: " .. whole, "no " .. secret, base64("x" .. secret) .. "," .. secret } do
+      local seen = talk.verify(inside("AUTH PLAIN", "C: AUTH PLAIN ", "S: 500 " .. words, { drain = true }),
+        login { on_event = function(event) events[#events + 1] = event.text end })
+      talk.failed(seen, { kind = "auth", code = 500 })
+      talk.no_secret(tostring(seen.err))
+      assert.matches("***", seen.err.text, 1, true)
+    end
+    talk.no_secret(table.concat(events, "\n"))
+    local refused = base64('{"token":"' .. TOKEN .. '"}')
+    local seen = talk.verify(inside("AUTH XOAUTH2", "C: AUTH XOAUTH2 ", "S: 334 " .. refused, { upto = "\r\n" },
+      "S: 535 no", { drain = true }), { tls = implicit, user = talk.USER, token = TOKEN })
+    talk.failed(seen, { kind = "auth", reason = '{"token":"***"}' })
+    assert.is_nil(tostring(seen.err):find(TOKEN, 1, true))
+  end)
+
   it("is told by verify: what was offered, what was chosen, and why", function()
     local ask = { "C: AUTH PLAIN ", "S: 235 in", "C: NOOP", "S: 250 ok", talk.bye() }
     local seen = talk.verify(inside("AUTH LOGIN PLAIN X-OTHER", ask), login())

@@ -191,18 +191,13 @@ static ss_status put_name(ss_exchange *x, ss_span name)
   return status;
 }
 
-static ss_status put_text(ss_exchange *x, const char *text)
-{
-  return ss_put(x, (ss_span){text, strlen(text)});
-}
-
 static ss_status put_first_bare(ss_exchange *x)
 {
   const ss_scram *s = x->state;
-  ss_status status = put_text(x, "n=");
+  ss_status status = ss_put_text(x, "n=");
   if (status == SS_OK) status = put_name(x, x->who.user);
-  if (status == SS_OK) status = put_text(x, ",r=");
-  return status == SS_OK ? put_text(x, s->nonce) : status;
+  if (status == SS_OK) status = ss_put_text(x, ",r=");
+  return status == SS_OK ? ss_put_text(x, s->nonce) : status;
 }
 
 /* The header again, with the channel's own bytes: this is what the proof covers. */
@@ -214,7 +209,7 @@ static ss_status put_channel(ss_exchange *x)
   size_t n = gs2.length, bound = x->mechanism->binds ? x->binding->length : 0;
   memcpy(channel, gs2.bytes, n);
   if (bound) memcpy(channel + n, x->binding->bytes, bound);
-  ss_status status = put_text(x, "c=");
+  ss_status status = ss_put_text(x, "c=");
   if (status == SS_OK) status = ss_put(x, (ss_span){text, ss_base64_encode(text, channel, n + bound)});
   ss_wipe(channel, sizeof channel);
   ss_wipe(text, sizeof text);
@@ -224,7 +219,7 @@ static ss_status put_channel(ss_exchange *x)
 static ss_status put_final_without_proof(ss_exchange *x, ss_span nonce)
 {
   ss_status status = put_channel(x);
-  if (status == SS_OK) status = put_text(x, ",r=");
+  if (status == SS_OK) status = ss_put_text(x, ",r=");
   return status == SS_OK ? ss_put(x, nonce) : status;
 }
 
@@ -265,7 +260,7 @@ static ss_status put_proof(ss_exchange *x, const EVP_MD *hash, const keys *k)
 {
   char text[SS_SCRAM_SIGNATURE];
   size_t n = ss_base64_encode(text, k->proof, (size_t)EVP_MD_get_size(hash));
-  ss_status status = put_text(x, ",p=");
+  ss_status status = ss_put_text(x, ",p=");
   return status == SS_OK ? ss_put(x, (ss_span){text, n}) : status;
 }
 
@@ -292,9 +287,9 @@ static ss_status put_final(ss_exchange *x, const EVP_MD *hash, keys *k, ss_span 
 {
   ss_scram *s = x->state;
   ss_status status = put_first_bare(x);
-  if (status == SS_OK) status = put_text(x, ",");
+  if (status == SS_OK) status = ss_put_text(x, ",");
   if (status == SS_OK) status = ss_put(x, first);
-  if (status == SS_OK) status = put_text(x, ",");
+  if (status == SS_OK) status = ss_put_text(x, ",");
   size_t said = ss_buf_len(x->response);
   if (status == SS_OK) status = put_final_without_proof(x, nonce);
   if (status != SS_OK) return status;

@@ -7,6 +7,7 @@
 
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
+local mask = require "smtpsec.mask"
 local printable = require "smtpsec.printable"
 
 local authentication = {}
@@ -163,8 +164,8 @@ local function answer(session, mechanism, who, challenge)
   return nil, reply and err or trouble
 end
 
--- Returns the code, enhanced code and text of the last reply; or nil and an error.
-local function exchange(session, mechanism, who)
+-- Returns the code, enhanced code and text of the last reply, and what the server complained of; or nil and an error.
+local function talk(session, mechanism, who)
   local tag, err = begin(session, mechanism, who)
   if not tag then return nil, err end
   while true do
@@ -175,6 +176,17 @@ local function exchange(session, mechanism, who)
     ok, err = answer(session, mechanism, who, verb)
     if not ok then return nil, err end
   end
+end
+
+-- The same, with nothing of the secrets in what the server says.
+local function exchange(session, mechanism, who)
+  local secrets = mask.secrets(who.password, who.token)
+  session.pump.secrets = secrets
+  local reply, err = talk(session, mechanism, who)
+  session.pump.secrets = nil
+  local complaint = reply and session.conn:complaint()
+  if complaint then reply.complaint = printable.text(mask.text(complaint, secrets)) end
+  return reply, err
 end
 
 -- ---- what the answer means ------------------------------------------------------------------------------------------
@@ -196,14 +208,13 @@ local function wrong_secret(mechanism)
     or "it does not take the login"
 end
 
-local function refusal(session, mechanism, reply)
+local function refusal(mechanism, reply)
   local meaning = reply.code == 535 and wrong_secret(mechanism) or MEANINGS[reply.code]
-  local complaint = session.conn:complaint()
   local message = "the server refuses the login by " .. mechanism.name .. (meaning and ": " .. meaning or "")
-  if complaint then message = message .. ", and says " .. printable.text(complaint) end
+  if reply.complaint then message = message .. ", and says " .. reply.complaint end
   return errors.new("auth", message, {
     stage = "auth", code = reply.code, enhanced = reply.enhanced, text = reply.text,
-    reason = complaint and printable.text(complaint), temporary = reply.code < 500,
+    reason = reply.complaint, temporary = reply.code < 500,
   })
 end
 
@@ -229,7 +240,7 @@ function authentication.run(session, call)
   reply, err = exchange(session, mechanism, who)
   if not reply then return nil, err end
   if reply.code >= 400 then
-    err = refusal(session, mechanism, reply)
+    err = refusal(mechanism, reply)
     if may_renew(session, mechanism, reply, call) then call.refused, call.err = who.token, err end
     return nil, err
   end

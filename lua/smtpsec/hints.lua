@@ -91,7 +91,7 @@ local RULES = {
     hint = "tls.cert must be the certificate that the server knows this user by" },
   { kind = "auth", match = { "channel.binding", "out of the server's list" },
     hint = "do not send: somebody may be standing between you and the server; ask those who run it" },
-  { kind = "auth", match = "asks for %d+ iterations",
+  { kind = "auth", match = "iteration count",
     hint = "ask those who run the server for a sensible count (4096 to 1000000), or raise auth.max_iterations" },
   { kind = { "auth", "rejected" }, match = "5%.7%.30", hint = "{provider}" },
   { kind = "auth", code = { 534, 535, 530, 550 }, hint = "{provider}" },

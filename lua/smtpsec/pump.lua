@@ -6,6 +6,7 @@
 -- Works on a `conn` (smtpsec.core connection) and a `stream` (from a driver of smtpsec.io).
 
 local errors = require "smtpsec.errors"
+local mask = require "smtpsec.mask"
 local printable = require "smtpsec.printable"
 
 local READ_MAX = 16384 -- what the engine takes at once
@@ -49,6 +50,7 @@ function pump.new(conn, stream, options)
   return setmetatable({
     conn = conn, stream = stream, now = options.now, timeout = options.timeout, deadline = options.deadline,
     on_event = options.on_event,
+    secrets = nil, -- during a login: what no reply is to show (mask.lua)
   }, Pump)
 end
 
@@ -140,6 +142,7 @@ end
 
 -- A reply as it goes on from here, to receipts, errors and transcripts: its text is for people now.
 local function told(self, kind, verb, tag, code, enhanced, text, skipped)
+  if self.secrets then text = mask.text(text, self.secrets) end
   text = printable.text(text)
   if self.on_event then
     self.on_event { type = "reply", verb = verb, code = code, enhanced = enhanced, text = text }
