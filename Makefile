@@ -21,7 +21,7 @@ CFLAGS   += -std=c11 -D_GNU_SOURCE -Icsrc -fPIC -fvisibility=hidden -MMD -MP $(W
 LDFLAGS  += -shared -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LIBRARIES)
 
 # The engine knows no Lua and is compiled once; the bindings are compiled for each ABI.
-ENGINE   := $(wildcard csrc/*.c csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c)
+ENGINE   := $(wildcard csrc/*.c csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/dkim/*.c)
 BINDING  := $(filter-out csrc/lua/check.c,$(wildcard csrc/lua/*.c))
 SOCKET   := $(wildcard csrc/sock/*.c)
 ENGINE_O := $(ENGINE:csrc/%.c=$(BUILD)/engine/%.o)
@@ -171,9 +171,10 @@ $(BENCH)/bare: spec/bench/bare.c spec/bench/common.h
 $(BENCH)/esmtp $(BENCH)/curl: $(BENCH)/%: spec/bench/peers/%.c spec/bench/common.h
 $(BENCH)/curl: BENCH_L = -lcurl
 $(BENCH)/esmtp: BENCH_L = -lesmtp -lssl -lcrypto
-$(BENCH)/sink $(BENCH)/bare: BENCH_L = -lssl -lcrypto
+$(BENCH)/sign: spec/bench/sign.c spec/bench/common.h
+$(BENCH)/sink $(BENCH)/bare $(BENCH)/sign: BENCH_L = -lssl -lcrypto
 $(BENCH)/held: spec/bench/held.c spec/bench/common.h
-$(addprefix $(BENCH)/,sink bare curl esmtp held):
+$(addprefix $(BENCH)/,sink bare curl esmtp held sign):
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(BENCH_C) $(filter %.c,$^) -o $@.new $(BENCH_L) && mv $@.new $@
 
@@ -181,7 +182,7 @@ BENCH_ROUNDS ?=
 BENCH_QUICK  ?=
 bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
 	@sh spec/support/deps.sh bench
-	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held)
+	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held sign)
 	@$(call with,5.4) BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
 

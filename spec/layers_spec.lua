@@ -56,17 +56,18 @@ local own_headers = {
   { "^csrc/sasl/", { "^base/", "^sasl/" } },
   { "^csrc/tls/", { "^base/", "^tls/" } },
   { "^csrc/mime/", { "^base/", "^mime/" } },
+  { "^csrc/dkim/", { "^base/", "^dkim/" } },
   { "^csrc/sock/", { "^base/", "^sock/", "^lua/check%.h$" } },
   { "^csrc/prep/", { "^base/", "^lua/check%.h$" } },
-  { "^csrc/lua/", { "^base/", "^lua/", "^mime/", "^sasl/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
+  { "^csrc/lua/", { "^base/", "^dkim/", "^lua/", "^mime/", "^sasl/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
   { "^csrc/", { "^base/", "^sasl/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
 }
 
 -- Which files may include these of the system's.
 local system_headers = {
   { { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$", "^luajit%.h$" }, { "^csrc/lua/", "^csrc/sock/", "^csrc/prep/" } },
-  { { "^openssl/" }, { "^csrc/tls/", "^csrc/sasl/%w+_[%w_]+%.c$", "^csrc/sasl/scram%.[ch]$", "^csrc/base/wipe%.c$",
-    "^csrc/base/random%.c$" } },
+  { { "^openssl/" }, { "^csrc/tls/", "^csrc/sasl/%w+_[%w_]+%.c$", "^csrc/sasl/scram%.[ch]$", "^csrc/dkim/key%.c$",
+    "^csrc/dkim/digest%.c$", "^csrc/base/wipe%.c$", "^csrc/base/random%.c$" } },
   { { "^stringprep%.h$" }, { "^csrc/prep/" } },
   { { "^sys/socket%.h$", "^sys/un%.h$", "^sys/select%.h$", "^sys/epoll%.h$", "^netdb%.h$", "^netinet/", "^poll%.h$",
     "^resolv%.h$", "^signal%.h$", "^pthread%.h$", "^threads%.h$" }, { "^csrc/sock/" } },
@@ -113,6 +114,8 @@ describe("the C layers", function()
     ["csrc/smtp/d.c"] = '#include "sasl/sasl.h"', ["csrc/smtp/e.c"] = '#include "mime/codec.h"',
     ["csrc/smtp/f.c"] = '#include "lua/check.h"', ["csrc/smtp/g.c"] = "#include <sys/socket.h>",
     ["csrc/mime/a.c"] = '#include "smtp/data.h"', ["csrc/mime/b.c"] = '#include "tls/tls.h"',
+    ["csrc/mime/d.c"] = '#include "dkim/key.h"', ["csrc/dkim/a.c"] = '#include "mime/codec.h"',
+    ["csrc/dkim/body.c"] = "#include <openssl/evp.h>",
     ["csrc/mime/c.c"] = "#include <openssl/evp.h>", ["csrc/tls/a.c"] = '#include "smtp/proto.h"',
     ["csrc/tls/b.c"] = "#include <poll.h>", ["csrc/sasl/a.c"] = '  #include "smtp/auth.h"',
     ["csrc/sasl/sasl.c"] = "#include <openssl/evp.h>", ["csrc/base/a.c"] = '#include "smtp/data.h"',
@@ -221,7 +224,7 @@ end)
 
 local connections = { "^smtpsec%.session$", "^smtpsec%.transaction$", "^smtpsec%.pool$", "^smtpsec%.pump$",
   "^smtpsec%.mailer$" }
-local composition = { "^smtpsec%.mime", "^smtpsec%.message$", "^smtpsec%.address$" }
+local composition = { "^smtpsec%.mime", "^smtpsec%.message$", "^smtpsec%.address$", "^smtpsec%.dkim$" }
 local drivers = { "^smtpsec%.io", "^smtpsec%.sock$" }
 local sink = { "^smtpsec%.sink" }
 

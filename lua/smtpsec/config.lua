@@ -87,7 +87,13 @@ local function resolve(given, environment)
     local fine, wrong = core.domain(given.hello)
     if not fine then return nil, string.format('"hello" %s %s', printable.value(given.hello), wrong) end
   end
-  return { place = place, who = who, channel = channel, auth = how, notes = notes, mail = addresses(list, who) }
+  local signers
+  if given.dkim then
+    signers, why = require("smtpsec.config.dkim").resolve(given.dkim, environment, notes)
+    if not signers then return nil, why end
+  end
+  return { place = place, who = who, channel = channel, auth = how, notes = notes, mail = addresses(list, who),
+    signers = signers }
 end
 
 --- Works out the settings.
@@ -95,10 +101,10 @@ end
 -- The fields of what it returns: host and port, or path (a unix socket); lmtp; tls (mode, verify and the rest of the
 -- option, with defaults); login, whether AUTH is wanted; for it, user (a string, a function or nil) and password or
 -- token (a secret, see config/secret.lua) or neither; auth (see config/auth.lua); hello or nil; timeout; io; pool; rate
--- or nil; retry (a policy of retry.lua, false, or nil where nothing was said); recipients; on_event;
--- provider (a name of providers.lua) or nil; from and to, for messages that do not say; notes, sentences about what
--- was left out, and about files that others may read; sources: where server, user, password, token, from and to come
--- from, in words.
+-- or nil; retry (a policy of retry.lua, false, or nil where nothing was said); recipients; dkim (signers) or nil;
+-- on_event; provider (a name of providers.lua) or nil; from and to, for messages that do not say; notes, sentences
+-- about what was left out, and about files that others may read; sources: where server, user, password, token, from and
+-- to come from, in words.
 ---@param given table|string|nil options, a URL, or nothing
 ---@param environment? table getenv, read, readable, access in place of the real ones
 ---@param level? integer whose line an error about misuse names, as for error() called by the function that calls this
@@ -118,12 +124,29 @@ function config.resolve(given, environment, level)
     hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
     pool = filled(given.pool or {}, POOL), rate = given.rate, retry = retry.policy(given.retry),
     recipients = given.recipients or "any", on_event = given.on_event,
-    from = mail.from, to = mail.to, notes = found.notes,
+    dkim = found.signers, from = mail.from, to = mail.to, notes = found.notes,
     sources = {
       server = place.label, user = who.user_label, password = who.password_label, token = who.token_label,
       from = mail.from_label, to = mail.to_label,
     },
   }
+end
+
+--- Works out the options of a message that is composed without a mailer.
+---@param given table|nil options
+---@param level? integer as for config.resolve
+---@return table? settings capabilities (a set of keywords) and dkim (a list of signers, or nil)
+---@return table? err kind "config"
+function config.message(given, level)
+  given = options.check_message(given == nil and {} or given, (level or 2) + 1)
+  local settings = { capabilities = {}, dkim = nil }
+  for _, keyword in ipairs(given.capabilities or {}) do settings.capabilities[keyword:upper()] = true end
+  if given.dkim then
+    local signers, why = require("smtpsec.config.dkim").resolve(given.dkim, environments.new(), {})
+    if not signers then return nil, errors.new("config", why) end
+    settings.dkim = signers
+  end
+  return settings
 end
 
 local function shown(value)
@@ -142,6 +165,7 @@ end
 function config.public(settings)
   local result = {}
   for key, value in pairs(settings) do result[key] = shown(value) end
+  if settings.dkim then result.dkim = require("smtpsec.config.dkim").public(settings.dkim) end
   if type(settings.io) == "table" then result.io = settings.io.name or "a driver" end
   return result
 end

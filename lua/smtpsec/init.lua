@@ -32,14 +32,16 @@ end
 
 --- Composes a message without sending it.
 ---@param fields table the message
----@param options? { capabilities: string[]? } what the server is assumed to offer (default: nothing, so 7-bit)
+---@param options? { capabilities: string[]?, dkim: table? } what the server is assumed to offer (default: nothing, so
+--- 7-bit); who signs it, as for smtpsec.new
 ---@return table message with :chunks, :tostring, :size, :envelope | nil, table err
 function smtpsec.message(fields, options)
-  local offered = {}
-  for _, keyword in ipairs(options and options.capabilities or {}) do offered[keyword:upper()] = true end
-  local draft, err = message.new(fields, 3)
+  local settings, err = config.message(options, 2)
+  if not settings then return nil, err end
+  local draft
+  draft, err = message.new(fields, 3, settings.dkim)
   if not draft then return nil, err end
-  return draft:render(offered)
+  return draft:render(settings.capabilities)
 end
 
 --- What would be used, secrets masked.

@@ -58,7 +58,8 @@ end
 ---@param level integer whom misuse blames, as for error()
 ---@return table? draft | nil, table err
 function Mailer:draft(fields, level)
-  local draft, err = message.new(with_defaults(self, fields), level + 1) -- no tail call: levels count
+  -- No tail call: levels count.
+  local draft, err = message.new(with_defaults(self, fields), level + 1, self.settings.dkim)
   return draft, err
 end
 

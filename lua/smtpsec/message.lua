@@ -33,9 +33,10 @@ end
 --- Judges a message table. Nothing is sent, and no file is kept open.
 ---@param given table the fields of a message; an unknown key or a wrong Lua type raises an error
 ---@param level? integer whom such an error blames, as in error(): 2, the default, is the caller of this function
+---@param signers? table[] who signs it (dkim.lua)
 ---@return table|nil draft
 ---@return table|nil err kind "message"
-function message.new(given, level)
+function message.new(given, level, signers)
   local plain = fields.check(given, level or 2)
   local extra = given.raw and stray(given)
   if extra then
@@ -48,6 +49,7 @@ function message.new(given, level)
   local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
   if not made then return nil, err end
   if not plain then made.wished = wishes.of(given) end
+  made.signers = signers
   return setmetatable(made, Draft)
 end
 
@@ -55,6 +57,16 @@ end
 ---@return table { from = "local@domain" or "", to = list of addresses, each once }; the same table every time
 function Draft:envelope()
   return self.parties
+end
+
+local SEVEN_BIT = {}
+
+-- RFC 6376 section 5.3: what is signed is 7-bit, or a server on its way that has to encode it breaks the signature.
+-- Only what may not be encoded (8-bit messages that are attached, or raw) is signed as it is.
+local function write_to_sign(draft, offered)
+  local whole, segments, eight_bit = draft:write(SEVEN_BIT)
+  if whole or segments or not offered["8BITMIME"] then return whole, segments, eight_bit end
+  return draft:write(offered)
 end
 
 --- Writes the message for a server.
@@ -68,10 +80,17 @@ function Draft:render(offered)
     return text.refuse(field, "is not ASCII, and the server does not offer SMTPUTF8",
       "use an ASCII address, or a server that offers SMTPUTF8 (RFC 6531)")
   end
-  local whole, segments, eight_bit = self:write(offered)
+  local whole, segments, eight_bit = (self.signers and write_to_sign or self.write)(self, offered)
   if not whole and not segments then return nil, eight_bit end
+  local signed
+  if self.signers then
+    segments, signed = require("smtpsec.dkim").sign(segments or { whole }, self.signers)
+    if not segments then return nil, signed end
+    whole = #segments == 1 and segments[1] or nil
+  end
   return setmetatable({
     id = self.id, parties = self.parties, held = whole, segments = segments, octets = whole and #whole,
+    signed = signed, -- for a receipt
     extensions = {
       ["8BITMIME"] = eight_bit or (self.utf8_header and offered["8BITMIME"] == true),
       SMTPUTF8 = field ~= nil,

@@ -194,6 +194,19 @@ function schema.either(...)
   }
 end
 
+--- One type or another, told apart by a look at the value, so that a mistake inside a table is explained by the right
+-- one.
+---@param expects string words for both
+---@param first function(value) whether `one` is meant
+---@param one table a type
+---@param other table a type
+function schema.shaped(expects, first, one, other)
+  return {
+    expects = expects,
+    fault = function(_, value, path) return (first(value) and one or other):fault(value, path) end,
+  }
+end
+
 --- The same type, but a value of it is never shown. A table is still explained by its own type, whose fields are then
 -- to be secret themselves.
 ---@param of table a type

@@ -37,6 +37,7 @@ local clients = {
   bare = { name = "bare C", words = { programs .. "bare" } },
   bulk = { name = "bare C, 64 in flight", words = { programs .. "bare" }, with = { window = 64 }, many = 10 },
   curl = { name = "libcurl", words = { programs .. "curl" } },
+  evp = { name = "bare EVP sign", words = { programs .. "sign" } },
   esmtp = { name = "libESMTP", words = { programs .. "esmtp" }, plain = true },
   smtplib = { name = "smtplib", words = { "/usr/bin/python3", "spec/bench/peers/smtplib.py" } },
   nodemailer = { name = "nodemailer", words = NODE },
@@ -284,6 +285,33 @@ local function attachment()
   end
 end
 
+-- What a signature adds to a mail, beside OpenSSL's own part of it: the hash of these bytes, and the signature.
+local function signing_cpu(kind, bound, what, file, mails)
+  local key = ("%s/%s.key"):format(dir, kind)
+  local bytes = run("lua5.4", { mode = "sign", key = key, file = file, mails = 10 }).bytes
+  local keys = { "evp", "lua5.4", "luajit" }
+  local settings = { mode = "sign", key = key, file = file, size = bytes or 0, mails = mails }
+  local figures, missing = interleave(keys, settings, microseconds)
+  local title = ("CPU of a DKIM signature, %s, %s, µs"):format(kind, what)
+  table_of_figures(title, keys, figures, missing, "median", "%.1f")
+  for _, client in ipairs { "lua5.4", "luajit" } do
+    promise(("D  times a bare EVP sign, %s, %s: %s"):format(kind, what, clients[client].name),
+      ratio(figures, client, "evp"), bound)
+  end
+end
+
+local function signing()
+  process.run(("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out %s/RSA-2048.key && openssl genpkey "
+    .. "-algorithm ED25519 -out %s/Ed25519.key"):format(dir, dir))
+  local file = dir .. "/signed"
+  process.run(("head -c 1000000 /dev/urandom >%s"):format(file))
+  for kind, bound in pairs { ["RSA-2048"] = 1.3, Ed25519 = 2 } do
+    signing_cpu(kind, bound, "2 KB", nil, quick and 500 or 2000)
+    signing_cpu(kind, bound, "1 MB attached", file, quick and 50 or 200)
+  end
+  os.remove(file)
+end
+
 local function memory()
   local file, size = dir .. "/sparse", quick and "100M" or "1G"
   process.run(("truncate -s %s %s"):format(size, file))
@@ -294,6 +322,12 @@ local function memory()
     local more = result.peak_kb and result.peak_kb - result.idle_kb
     row(clients[key].name, number(result.idle_kb, "%.0f"), number(result.peak_kb, "%.0f"), number(more, "%.0f"))
     promise(("5  MB above an idle mailer, %sB attached: %s"):format(size, clients[key].name), more and more / 1024, 12)
+    local signed = run(key, { mode = "file", file = file, key = dir .. "/Ed25519.key" })
+    more = signed.peak_kb and signed.peak_kb - signed.idle_kb
+    row(clients[key].name .. ", DKIM", number(signed.idle_kb, "%.0f"), number(signed.peak_kb, "%.0f"),
+      number(more, "%.0f"))
+    promise(("D  MB above an idle mailer, %sB attached, signed: %s"):format(size, clients[key].name),
+      more and more / 1024, 12)
   end
   server:tell "defaults"
 end
@@ -382,7 +416,7 @@ end
 
 local fine, why = xpcall(function()
   write_message()
-  for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, memory,
+  for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, signing, memory,
     server_need } do look() end
   judge()
 end, debug.traceback)

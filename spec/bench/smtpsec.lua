@@ -2,10 +2,11 @@
 -- message that the others are given.
 --
 --   lua5.4|luajit smtpsec.lua port= ca= mails= warm= recipients= mode=… [tls=implicit|starttls] [user=] [file=]
---     [turns=]
+--     [turns=] [key=]
 --
 -- Modes: warm (one kept connection), all (send_all, window=), cold (a connection a mail, resuming TLS), first (one mail
--- of a fresh process, ca_path=), file (a file attached), turns (send_all to a real server, turns= the file to write).
+-- of a fresh process, ca_path=), file (a file attached; signed, where key= is the path of a key), turns (send_all to a
+-- real server, turns= the file to write), sign (what signing adds to composing; nothing is sent).
 -- What is printed is for run.lua: key=value. A mode that is not built prints missing=NAME.
 
 local smtpsec = require "smtpsec"
@@ -20,11 +21,14 @@ local function number(key, otherwise)
   return tonumber(settings[key]) or otherwise
 end
 
+local dkim = settings.key and { domain = "client.test", selector = "bench", key_path = settings.key }
+
 local function new(options)
   return smtpsec.new {
     host = "localhost", port = number("port"), hello = "client.test", env_file = false,
     tls = { mode = settings.tls or "implicit", ca_file = settings.ca, ca_path = settings.ca_path },
     user = settings.user, password = settings.user and "secret", pool = options and options.pool,
+    dkim = dkim,
   }
 end
 
@@ -109,6 +113,33 @@ function modes.file()
   measure(1, function() check(mailer:send(one)) end)
   print(("idle_kb=%d peak_kb=%d"):format(idle, status "VmHWM"))
   mailer:close()
+end
+
+-- The same mails are composed by turns with a signature and without; told is what the former cost more. This is below
+-- the public functions: a mailer reads its key once, and its connection is not looked at here.
+function modes.sign()
+  local message, signers = require "smtpsec.message", assert(require "smtpsec.config".message { dkim = dkim }).dkim
+  local mails, used, bytes = number("mails", 1000), { 0, 0 }, nil
+  local function compose(with)
+    local fields = mail(1)
+    if settings.file then fields.attachments = { { path = settings.file } } end
+    local made = assert(assert(message.new(fields, 2, with)):render())
+    bytes = bytes or made:size()
+    local next_chunk = made:chunks()
+    while next_chunk() do end
+  end
+  local function run(which, n, with)
+    local before = os.clock()
+    for _ = 1, n do compose(with) end
+    used[which] = used[which] + os.clock() - before
+  end
+  run(1, number("warm", 20), signers)
+  bytes, used[1] = nil, 0
+  for _ = 1, 10 do
+    run(2, mails / 10, nil)
+    run(1, mails / 10, signers)
+  end
+  print(("mails=%d cpu=%.6f bytes=%d"):format(mails, used[1] - used[2], bytes))
 end
 
 -- An iterator of n mails; the sink refuses every `bad`th.

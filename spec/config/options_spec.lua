@@ -79,7 +79,6 @@ describe("options", function()
 
   it("refuses what this version cannot do, instead of doing without it", function()
     for _, case in ipairs {
-      { { dkim = {} }, '"dkim"' },
       { { tls = { verify = "dane" } }, '"tls.verify"' },
     } do
       local why = options.unsupported(case[1])

@@ -11,7 +11,7 @@ mkdir -p "$build"
 # ---- building: the engine once, then each target ----
 
 flags="-std=c11 -D_GNU_SOURCE -Icsrc -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
-engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/conn.c)
+engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/dkim/*.c csrc/conn.c)
 rm -rf "$build/obj" && mkdir -p "$build/obj"
 for source in $engine; do
   object=$build/obj/$(echo "$source" | tr / _).o
@@ -27,6 +27,7 @@ link reply reply
 link data data
 link text text
 link sasl sasl
+link dkim dkim
 link conn conn
 link conn conn_tls -DSS_FUZZ_TLS
 sh "$here/pki.sh" "$build/pki"
@@ -138,6 +139,10 @@ done
 printf '0000250-mail.test\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000\r\n' | seed reply ehlo
 printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 bye\r\n' | seed reply several
 printf '\r\n.\r\n..a\r\nb\rc\nd\r\n.e' | seed data lines
+printf '\000 a  b\t\r\n \r\n\r\nc\rd \r\n\r\n' | seed dkim simple
+printf '\001 a  b\t\r\n \r\n\r\nc\rd \r\n\r\n' | seed dkim relaxed
+printf '\003From: x\r\nA: y\r\n z \r\nb:\r\nB : \tc\r\nC:\r\n' | seed dkim header
+printf '\004Subject : a\r\n\tb  c \r\n' | seed dkim field
 i=0
 for mechanism in '\000' '\001' '\002' '\003' '\004' '\005'; do # SCRAM, bound and not, to its end and to no good one
   # shellcheck disable=SC2059
@@ -209,7 +214,7 @@ W
 
 passed=0
 failed=0
-for target in reply data text sasl conn conn_tls; do
+for target in reply data text sasl dkim conn conn_tls; do
   log=$build/$target.log
   if "$build/$target" -max_total_time="$seconds" -timeout=20 -max_len=8192 -dict="$build/words" -print_final_stats=1 \
     -artifact_prefix="$build/$target-" "$build/corpus/$target" "$build/seeds/$target" >"$log" 2>&1; then

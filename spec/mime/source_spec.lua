@@ -121,6 +121,23 @@ describe("a reader as a source", function()
     assert.is_truthy(tostring(err):find("attachments[1].reader: the reader was read already", 1, true))
   end)
 
+  it("is read as often as asked where it makes a new one each time, and has a size once it was read", function()
+    local made = 0
+    local from = source.reader(function()
+      made = made + 1
+      return reader("a", "", "b")
+    end, "x")
+    assert.is_nil(from.size)
+    for i = 1, 3 do
+      assert.equal("ab", drain(from))
+      assert.same({ true, 2, i }, { from.again, from.size, made })
+    end
+    assert.equal("", drain(source.reader(function() return reader() end, "x")))
+    local content, err = drain(source.reader(reader("a", function() return print end), "x"))
+    assert.is_nil(content)
+    assert.is_truthy(tostring(err):find("the reader returned a function", 1, true), err)
+  end)
+
   it("may fail, and says how", function()
     for words, failing in pairs {
       ["the reader failed: disk on fire"] = function() return nil, "disk on fire" end,

@@ -11,6 +11,8 @@ test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgri
   libgsasl-dev lua-luaossl sasl2-bin libsasl2-modules libsasl2-modules-db"
 bench="lua-system lua-socket lua-sec libcurl4-openssl-dev libesmtp-dev python3 nodejs"
 nodemailer=10.6.0
+# OpenDKIM's package would start a service: it is unpacked by verifiers.sh, and these are the libraries it wants.
+opendkim="libopendkim11 libmilter1.0.1 libvbr2 librbl1 libopendbx1 libmemcached11 liblua5.3-0 libunbound8 libldap-2.5-0"
 # Exim's package conflicts with Postfix's: it is unpacked by exim-package.sh, and these are the libraries it wants.
 exim="libgnutls-dane0 libidn12 libnsl2 libldap-2.5-0 libmariadb3 libperl5.36 libpq5 libspf2-2"
 # A package, and its service where that has another name.
@@ -19,7 +21,10 @@ services="postfix dovecot chasquid nginx sasl2-bin:saslauthd"
 case ${1-} in
 build) wanted=$build why="a C compiler, OpenSSL, libidn and both Luas" ;;
 demo) wanted="$build $demo" why="a C compiler, OpenSSL, libidn and both Luas" ;;
-test) wanted="$build $demo $test $exim" why="compilers, test tools, and real mail servers to test against" ;;
+test) wanted="$build $demo $test $exim $opendkim python3-dkim python3-nacl"
+  why="compilers, test tools, and real mail servers to test against"
+  command -v node >/dev/null || wanted="$wanted nodejs"
+  command -v npm >/dev/null || wanted="$wanted npm" ;;
 bench) wanted="$build $demo $bench" why="the clients that are compared, and what drives them"
   command -v npm >/dev/null || wanted="$wanted npm" ;;
 *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
@@ -80,7 +85,10 @@ if [ -n "$packages" ]; then
   disable_at_boot
 fi
 
-[ "$1" != test ] || sh "$here/exim-package.sh"
+if [ "$1" = test ]; then
+  sh "$here/exim-package.sh"
+  sh "$here/verifiers.sh"
+fi
 
 # nodemailer is no Debian package; it stays in the build folder.
 if [ "$1" = bench ] && [ ! -d "$here/../../build/bench/npm/node_modules/nodemailer" ]; then

@@ -187,10 +187,14 @@ end
 
 PATCHES["smtpsec.core"] = function(module)
   watch_login(debug.getmetatable(module.connection { tls = "none" }).__index)
-  local context = module.context
+  local context, dkim_key = module.context, module.dkim_key
   local function pass(made, ...)
     if not made then secrets.hear("a refusal of the engine", { ... }) end
     return made, ...
+  end
+  function module.dkim_key(pem, ...)
+    if type(pem) == "string" then secrets.register((pem:gsub("%-%-%-%-%-[^\n]*", ""))) end
+    return pass(dkim_key(pem, ...))
   end
   function module.context(options)
     if type(options) == "table" then secrets.register(options.key_password) end

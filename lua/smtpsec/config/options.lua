@@ -51,6 +51,18 @@ options.RETRY = either(schema.constant(false), schema.integer(1, 100), schema.re
   attempts = schema.integer(1, 100), first = schema.number(0, 86400), longest = schema.number(0, 86400),
 }))
 
+local signer = schema.record("dkim", {
+  domain = text, selector = text, key = secret(either(text, schema.callable)), key_path = secret(text),
+  algorithm = schema.enum { "rsa-sha256", "ed25519-sha256" }, headers = schema.list(text), identity = text,
+  canonicalization = schema.enum { "relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple" },
+  timestamp = either(schema.constant(false), schema.integer(0, 253402300799)),
+  expires_in = schema.integer(1, 10000000000), insecure_short_key = flag,
+})
+
+-- Who signs a mail.
+local signers = schema.shaped("a signer, or a list of them",
+  function(value) return type(value) == "table" and value[1] ~= nil end, schema.list(signer), signer)
+
 local timeout = schema.record("timeout", {
   connect = seconds, greeting = seconds, tls = seconds, command = seconds, data = seconds, final = seconds,
   total = seconds,
@@ -74,10 +86,15 @@ local shape = {
   }),
   retry = options.RETRY,
   recipients = schema.enum { "any", "all" },
-  dkim = schema.any,
+  dkim = signers,
   on_event = schema.callable,
   from = either(text, schema.table), to = either(text, schema.table),
 }
+
+--- The options of smtpsec.message, as options.check.
+options.check_message = schema.record("smtpsec.message options", {
+  capabilities = schema.list(text), dkim = signers,
+})
 
 --- check(options, level) raises at the caller's line when the table is not one of options (see schema.record).
 options.check = schema.record("smtpsec options", shape)
@@ -85,7 +102,6 @@ options.check = schema.record("smtpsec options", shape)
 -- What this version does not do yet: an option, the value of it that asks for it (any, where none stands here), and
 -- what it would have been. Refused rather than ignored, because each of them is a promise about security.
 local UNSUPPORTED = {
-  { option = "dkim", what = "DKIM signing" },
   { option = "tls", field = "verify", value = "dane", what = "DANE" },
 }
 

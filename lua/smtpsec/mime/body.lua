@@ -122,7 +122,8 @@ local function count(self, encoding)
 end
 
 local function size(self, encoding)
-  if encoding == "base64" then return self.octets and base64_size(self.octets) end
+  local octets = self.octets or self.source.size -- which a reader may have once it was read
+  if encoding == "base64" then return octets and base64_size(octets) end
   if encoding == "quoted-printable" then return count(self, encoding) end
   return self.octets
 end

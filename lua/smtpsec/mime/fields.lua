@@ -6,17 +6,9 @@ local core = require "smtpsec.core"
 local schema = require "smtpsec.schema"
 local wishes = require "smtpsec.wishes"
 
-local either, list, record = schema.either, schema.list, schema.record
+local either, list, record, shaped = schema.either, schema.list, schema.record, schema.shaped
 
 local fields = {}
-
--- One type or another, told apart by `first(value)`, so that a mistake inside a table is explained by the right one.
-local function shaped(expects, first, one, other)
-  return {
-    expects = expects,
-    fault = function(_, value, path) return (first(value) and one or other):fault(value, path) end,
-  }
-end
 
 local function is_string(value) return type(value) == "string" end
 

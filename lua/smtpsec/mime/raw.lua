@@ -267,7 +267,7 @@ function raw.new(given)
   local box
   draft.parties, err, box = find_envelope(fields, given.envelope)
   if not draft.parties then return nil, err end
-  if from.size then
+  if from.size or from.again then
     draft.content, err = known_body(from, rest, next_chunk, #section + 2)
   else
     draft.content = passing_body(rest, next_chunk)

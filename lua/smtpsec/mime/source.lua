@@ -2,8 +2,9 @@
 --
 -- A source is { size = octets or nil, open = function }: open() returns a function that returns one piece after the
 -- other, nil at the end, or nil and the error. Opening again begins again, except for a reader's, which can be read
--- only once. Pieces are small: a source never holds more than one of them besides what the caller gave. A string's
--- source has it as `string`; a source that can encode what it reads has encoded(encoding), which is then as open().
+-- only once unless it makes a new one each time. Pieces are small: a source never holds more than one of them besides
+-- what the caller gave. A string's source has it as `string`; a source that can encode what it reads has
+-- encoded(encoding), which is then as open().
 
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
@@ -107,45 +108,63 @@ function source.file(path, field)
   }
 end
 
--- Calls the user's function; whatever it does wrong becomes an error value, since by then a server is waiting.
-local function call(reader, field)
+-- Calls the user's function; whatever it does wrong becomes an error value, since by then a server is waiting. Its
+-- first answer may be a function.
+local function call(reader, field, first)
   local ok, piece, why = pcall(reader)
+  local kind = type(piece)
   if not ok then return text.refuse(field, "the reader raised an error: %s", nil, tostring(piece)) end
   if piece == nil and why ~= nil then return text.refuse(field, "the reader failed: %s", nil, tostring(why)) end
-  if piece ~= nil and type(piece) ~= "string" then
-    return text.refuse(field, "the reader returned a %s", "return strings, then nil", type(piece))
+  if piece ~= nil and kind ~= "string" and not (first and kind == "function") then
+    return text.refuse(field, "the reader returned a %s", "return strings, then nil", kind)
   end
   return piece
 end
 
+-- One reading of a reader that nobody has begun.
+local function read_pieces(from, reader, field)
+  local held, at, octets, first = "", 1, 0, true
+  local function next_held()
+    local piece, err = call(reader, field, first)
+    if type(piece) == "function" then
+      from.again, reader = true, piece
+      piece, err = call(reader, field)
+    end
+    first = false
+    if not piece and not err and from.again then from.size = octets end
+    return piece, err
+  end
+  return function()
+    while at > #held do
+      local piece, err = next_held()
+      if not piece then return nil, err end
+      held, at, octets = piece, 1, octets + #piece
+    end
+    local piece = held:sub(at, at + source.PIECE - 1)
+    at = at + #piece
+    return piece
+  end
+end
+
 --- A function that returns strings of any length, then nil; nil and a reason when it fails. Its size is not known,
--- and it is read once.
+-- and it is read once. One that returns a function instead is asked for a new one each time: what those return may be
+-- read again, and its size is known once it was read.
 ---@param reader function
 ---@param field string for errors
----@return table source
+---@return table source with `again`, true once it is known that it can be read again
 function source.reader(reader, field)
-  local used = false
-  return {
-    open = function()
-      if used then
-        return function()
-          return text.refuse(field, "the reader was read already", "make the message again, with a new reader")
-        end
-      end
-      used = true
-      local held, at = "", 1
+  local used, from = false, { again = false }
+  function from.open()
+    if used and not from.again then
       return function()
-        while at > #held do
-          local piece, err = call(reader, field)
-          if not piece then return nil, err end
-          held, at = piece, 1
-        end
-        local piece = held:sub(at, at + source.PIECE - 1)
-        at = at + #piece
-        return piece
+        return text.refuse(field, "the reader was read already",
+          "make the message again, or give a reader that returns a new reader each time it is called")
       end
-    end,
-  }
+    end
+    used = true
+    return read_pieces(from, reader, field)
+  end
+  return from
 end
 
 --- What a source gives, encoded: a function as open() returns it.

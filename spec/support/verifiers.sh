@@ -1,0 +1,19 @@
+#!/bin/sh
+# verifiers.sh: fetches the verifiers of DKIM that are no Debian packages to be installed: npm's mailauth into
+# build/judges, and OpenDKIM's program, whose package would bring a service, into build/opendkim. Says nothing when there
+# is nothing to do.
+set -eu
+cd "$(dirname "$0")/../.."
+mailauth=4.13.3
+
+if [ ! -d build/judges/node_modules/mailauth ]; then
+  echo "installing mailauth $mailauth into build/judges"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/judges "mailauth@$mailauth"
+fi
+
+if [ ! -x build/opendkim/opendkim ]; then
+  echo "unpacking the Debian package opendkim into build/opendkim"
+  mkdir -p build/opendkim/package
+  (cd build/opendkim && apt-get -q -o APT::Sandbox::User=root download opendkim && dpkg-deb -x opendkim*.deb package &&
+    mv package/usr/sbin/opendkim . && rm -r package opendkim*.deb)
+fi
