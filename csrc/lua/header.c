@@ -92,9 +92,49 @@ static void add_mailboxes(lua_State *L, ss_header *h)
     const char *name = ss_opt_field_string(L, list + 1, "name", &name_n);
     const char *spec = ss_opt_field_string(L, list + 1, "address", &n);
     if (!spec) luaL_error(L, "a mailbox without its address");
-    ss_header_mailbox(h, name, name_n, spec, n, i < count);
+    ss_header_mailbox(h, name, name_n, spec, n, i < count ? "," : "");
     lua_settop(L, list);
   }
+}
+
+/* Adds what is in the list on top of the stack, each with what comes `after` it (mime/header.h): { name = or nil,
+ * address =, after = }, or { group =, after = }. */
+static void add_grouped(lua_State *L, ss_header *h)
+{
+  int list = lua_gettop(L), count = (int)ss_rawlen(L, list);
+  for (int i = 1; i <= count; i++) {
+    size_t name_n, n;
+    lua_rawgeti(L, list, i);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    const char *group = ss_opt_field_string(L, list + 1, "group", &name_n);
+    const char *after = ss_opt_field_text(L, list + 1, "after");
+    if (!after) luaL_error(L, "a mailbox of a group without what comes after it");
+    if (group) {
+      ss_header_group(h, group, name_n, after);
+    } else {
+      const char *name = ss_opt_field_string(L, list + 1, "name", &name_n);
+      const char *spec = ss_opt_field_string(L, list + 1, "address", &n);
+      if (!spec) luaL_error(L, "a mailbox without its address");
+      ss_header_mailbox(h, name, name_n, spec, n, after);
+    }
+    lua_settop(L, list);
+  }
+}
+
+/* Writes the field whose mailboxes are the list on top of the stack, which it takes away: none where there are none. */
+static void put_mailboxes(lua_State *L, ss_buf *to, const char *field)
+{
+  ss_header h;
+  int list = lua_gettop(L);
+  lua_getfield(L, list, "written");
+  bool grouped = lua_istable(L, -1);
+  if (!grouped) lua_settop(L, list);
+  if (ss_rawlen(L, -1)) {
+    ss_header_begin(&h, to, field, strlen(field));
+    (grouped ? add_grouped : add_mailboxes)(L, &h);
+    end_field(L, &h);
+  }
+  lua_settop(L, list - 1);
 }
 
 /* The fields with addresses, in the order in which they are written. */
@@ -105,13 +145,10 @@ static void put_people(lua_State *L, int people, ss_buf *to)
   } fields[] = {{"from", "From"}, {"sender", "Sender"}, {"reply_to", "Reply-To"}, {"to", "To"}, {"cc", "Cc"}};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     lua_getfield(L, people, fields[i].key);
-    if (lua_istable(L, -1) && ss_rawlen(L, -1)) {
-      ss_header h;
-      ss_header_begin(&h, to, fields[i].name, strlen(fields[i].name));
-      add_mailboxes(L, &h);
-      end_field(L, &h);
-    }
-    lua_pop(L, 1);
+    if (lua_istable(L, -1))
+      put_mailboxes(L, to, fields[i].name);
+    else
+      lua_pop(L, 1);
   }
 }
 
@@ -134,7 +171,7 @@ static void put_fields(lua_State *L, ss_buf *to, const char *s, size_t n)
 
 /* core.header_message(people, date, subject, id, more) -> the fields Date, those of people, Subject where it is not nil,
  * Message-ID, those of the string `more`, and MIME-Version. people is { from =, sender =, reply_to =, to =, cc = }, each
- * nil or a list of { name = or nil, address = } */
+ * nil or a list of { name = or nil, address = }; where that has a list `written`, it is written instead (add_grouped) */
 static int header_message(lua_State *L)
 {
   static const char version[] = "MIME-Version: 1.0\r\n";
@@ -168,6 +205,15 @@ static int push_fault(lua_State *L, const ss_address *a)
   return 5;
 }
 
+/* A group has no address. */
+static int push_group(lua_State *L, const ss_address *a, ss_buf *name)
+{
+  lua_pushinteger(L, (lua_Integer)a->next + 1);
+  lua_pushnil(L);
+  ss_scratch_push(L, name);
+  return 3;
+}
+
 static int push_mailbox(lua_State *L, const ss_address *a, const char *spec, ss_buf *name)
 {
   ss_mailbox box;
@@ -192,9 +238,10 @@ static int push_mailbox(lua_State *L, const ss_address *a, const char *spec, ss_
   return 6;
 }
 
-/* core.address(s, at) -> where the comma behind the mailbox that begins behind `at` is (#s + 1: there is none), its
- * address, name or nil, local part, domain, internationalized | nil, what the fault is about ("item", "empty", "comma" or
- * "mailbox"), from where to where it stands in s, and for "item" and "mailbox" what is wrong */
+/* core.address(s, at, in_group) -> where the comma behind the mailbox that begins behind `at` is, or in a group its
+ * semicolon (#s + 1: there is neither), its address, name or nil, local part, domain, internationalized | where the colon
+ * of a group is, nil, the group's name | nil, what the fault is about ("item", "empty", "comma" or "mailbox"), from where
+ * to where it stands in s, and for "item" and "mailbox" what is wrong */
 static int address(lua_State *L)
 {
   size_t n;
@@ -202,7 +249,9 @@ static int address(lua_State *L)
   size_t at = (size_t)ss_check_int(L, 2, 0, (lua_Integer)n);
   ss_address a;
   ss_buf *name = ss_scratch(L);
-  if (ss_address_read(&a, s, n, at, name) != SS_OK) return luaL_error(L, "out of memory for an address");
+  if (ss_address_read(&a, s, n, at, lua_toboolean(L, 3), name) != SS_OK)
+    return luaL_error(L, "out of memory for an address");
+  if (a.group) return push_group(L, &a, name);
   return a.fault ? push_fault(L, &a) : push_mailbox(L, &a, s + a.spec, name);
 }
 

@@ -19,8 +19,8 @@ static const char *refused(char c)
   switch (c) {
   case '(':
   case ')': return "comments in parentheses are not taken";
-  case ':': return "groups and routes are not taken";
-  case ';': return "groups are not taken, and addresses are separated by commas";
+  case ':': return "a colon stands where no group can begin, and routes are not taken";
+  case ';': return "a semicolon ends no group, and addresses are separated by commas";
   case '>': return "an angle bracket closes that was not opened";
   case '\\': return "a backslash stands outside quotes";
   default: return NULL;
@@ -119,6 +119,7 @@ static const char *piece(reader *r, ss_address *a)
 /* Judges what was read as a whole. */
 static void judge(ss_address *a, const reader *r)
 {
+  if (a->group) return;
   if (a->stop == a->start) {
     a->fault = SS_ADDRESS_EMPTY;
   } else if (a->angle && r->at_sign) {
@@ -132,13 +133,21 @@ static void judge(ss_address *a, const reader *r)
   }
 }
 
-ss_status ss_address_read(ss_address *a, const char *s, size_t n, size_t at, ss_buf *name)
+/* Whether the item ends here: before a comma, the colon of the group that it is, or the semicolon of the one it is in. */
+static bool ends(ss_address *a, const reader *r, bool in_group)
+{
+  char c = r->s[r->at];
+  a->group = c == ':' && r->words && !r->at_sign && !a->angle && !in_group;
+  return a->group || c == ',' || (c == ';' && in_group);
+}
+
+ss_status ss_address_read(ss_address *a, const char *s, size_t n, size_t at, bool in_group, ss_buf *name)
 {
   reader r = {.s = s, .n = n, .at = at, .name = name, .status = SS_OK};
   while (r.at < n && s[r.at] == ' ')
     r.at++;
   *a = (ss_address){.start = r.at, .stop = r.at};
-  while (r.at < n && s[r.at] != ',') {
+  while (r.at < n && !ends(a, &r, in_group)) {
     if (s[r.at] == ' ') {
       r.at++;
       continue;

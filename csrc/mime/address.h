@@ -1,6 +1,7 @@
 /* address: reads the mailboxes of a string as a user writes them: `local@domain`, `Name <local@domain>`, separated by
- * commas. What mail programs disagree about is refused, not guessed: comments, routes, groups, a bare @ in a name. The
- * address itself is not judged here (smtp/mailbox.h does), nor whether the string is text. One pass, no backtracking. */
+ * commas, and groups of them: `Name: a@b, c@d;`. What mail programs disagree about is refused, not guessed: comments,
+ * routes, groups in groups, a bare @ in a name. The address itself is not judged here (smtp/mailbox.h does), nor whether
+ * the string is text. One pass, no backtracking. */
 #ifndef SS_ADDRESS_H
 #define SS_ADDRESS_H
 
@@ -23,11 +24,13 @@ typedef struct ss_address {
       stop; /* the item, without the blanks around it; up to the end of the string where it cannot be read */
   size_t spec, spec_n; /* the address itself */
   bool angle;          /* it stands in angle brackets, so `name` counts */
-  size_t next;         /* where the comma behind it is, or n */
+  bool group;          /* it is the name of a group, which `name` is */
+  size_t next; /* where the comma behind it is, the colon of a group, the semicolon that ends one, or n */
 } ss_address;
 
-/* Reads the mailbox that begins at `at` (at most n) in the n bytes at s. Its display name, words joined by single blanks
- * and without their quotes, is appended to `name`. SS_OK, whatever `a` then says; SS_E_FULL or SS_E_MEMORY. */
-ss_status ss_address_read(ss_address *a, const char *s, size_t n, size_t at, ss_buf *name);
+/* Reads the mailbox, or the name of a group, that begins at `at` (at most n) in the n bytes at s; `in_group`: it is a
+ * mailbox of a group. Its display name, words joined by single blanks and without their quotes, is appended to `name`.
+ * SS_OK, whatever `a` then says; SS_E_FULL or SS_E_MEMORY. */
+ss_status ss_address_read(ss_address *a, const char *s, size_t n, size_t at, bool in_group, ss_buf *name);
 
 #endif

@@ -44,12 +44,21 @@ static void token(ss_header *h, size_t lead, const uint8_t *p, size_t n)
   put(h, p, n);
 }
 
+static bool encode_some(ss_header *h, ss_word *word, const uint8_t *p, size_t n, char encoding, bool torn)
+{
+  return ss_word_encode(word, p, n, encoding, SS_HEADER_WIDTH - h->column - 1, torn);
+}
+
 static void encoded(ss_header *h, const uint8_t *p, size_t n)
 {
   char encoding = ss_word_shorter(p, n);
   for (ss_word word; n; p += word.takes, n -= word.takes) {
     if (h->column + 1 + SS_WORD_SHORTEST > SS_HEADER_WIDTH) fold(h);
-    ss_word_encode(&word, p, n, encoding, SS_HEADER_WIDTH - h->column - 1);
+    bool new_line = h->column == 0 || !h->begun;
+    if (!encode_some(h, &word, p, n, encoding, new_line)) {
+      fold(h);
+      encode_some(h, &word, p, n, encoding, true);
+    }
     h->begun = true;
     blanks(h, 1);
     put(h, word.text, word.length);
@@ -208,10 +217,24 @@ static void quoted(ss_header *h, const uint8_t *p, size_t n)
   }
 }
 
+/* Whether there are blanks that some readers lose, inside quotes too: at an end, or several at a fold. */
+static bool has_loose_blanks(const uint8_t *p, size_t n)
+{
+  if (n && (p[0] == ' ' || p[n - 1] == ' ')) return true;
+  for (size_t i = 1; i < n; i++)
+    if (p[i] == ' ' && p[i - 1] == ' ') return true;
+  return false;
+}
+
+static bool is_encoded(const uint8_t *p, size_t n)
+{
+  return has_loose_blanks(p, n) || ss_word_needed(p, n) || has_long_word(p, n);
+}
+
 void ss_header_phrase(ss_header *h, const char *s, size_t n)
 {
   const uint8_t *p = (const uint8_t *)s;
-  if (ss_word_needed(p, n) || has_long_word(p, n))
+  if (is_encoded(p, n))
     encoded(h, p, n);
   else if (is_atoms(p, n))
     atoms(h, p, n);
@@ -220,14 +243,25 @@ void ss_header_phrase(ss_header *h, const char *s, size_t n)
 }
 
 void ss_header_mailbox(ss_header *h, const char *name, size_t name_n, const char *address, size_t n,
-                       bool more)
+                       const char *after)
 {
   if (name_n) ss_header_phrase(h, name, name_n);
-  open_token(h, 1, n + (name_n ? 2 : 0) + more);
+  open_token(h, 1, n + (name_n ? 2 : 0) + strlen(after));
   if (name_n) put(h, "<", 1);
   put(h, address, n);
   if (name_n) put(h, ">", 1);
-  if (more) put(h, ",", 1);
+  put(h, after, strlen(after));
+}
+
+void ss_header_group(ss_header *h, const char *name, size_t n, const char *after)
+{
+  size_t length = strlen(after);
+  ss_header_phrase(h, name, n);
+  /* A blank parts an encoded word from what is none (RFC 2047 section 5 (3)). */
+  bool apart = is_encoded((const uint8_t *)name, n) || h->column + 1 + length > SS_HEADER_WIDTH;
+  if (apart) open_token(h, 1, 1 + length);
+  put(h, ":", 1);
+  put(h, after, length);
 }
 
 /* RFC 2231 section 7: attribute-char, spelt so that no reader trips over it. */

@@ -34,9 +34,14 @@ void ss_header_text(ss_header *h, const char *s, size_t n);
 /* Adds a display name: as atoms, in quotes, or encoded (RFC 5322 section 3.2.5). */
 void ss_header_phrase(ss_header *h, const char *s, size_t n);
 
-/* Adds a mailbox: its display name, if there is one, its address, and a comma when `more` follow. */
+/* Adds a mailbox: its display name, if there is one, its address, and what comes behind it: "", "," where more follow, ";"
+ * where it is the last of a group, or ";,". */
 void ss_header_mailbox(ss_header *h, const char *name, size_t name_n, const char *address, size_t n,
-                       bool more);
+                       const char *after);
+
+/* Adds the name of a group (RFC 5322 section 3.4) and its colon; its mailboxes follow. Of an empty group, `after` is ";" or
+ * ";,", else "". */
+void ss_header_group(ss_header *h, const char *name, size_t n, const char *after);
 
 /* Adds a parameter (RFC 2045 section 5.1): a token, a quoted string, or the form of RFC 2231 where the value is not
  * ASCII, is long, or holds what readers get wrong in quotes. */

@@ -2,6 +2,7 @@
 #include "mime/word.h"
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "mime/grapheme.h"
 
 #include <string.h>
 
@@ -23,11 +24,24 @@ bool ss_word_needed(const uint8_t *p, size_t n)
   return false;
 }
 
+/* Characters of the text in Q. */
+static size_t q_width(const uint8_t *p, size_t n)
+{
+  size_t width = 0;
+  for (size_t i = 0; i < n; i++)
+    width += is_plain(p[i]) ? 1 : 3;
+  return width;
+}
+
 char ss_word_shorter(const uint8_t *p, size_t n)
 {
   size_t q = 0;
-  for (size_t i = 0; i < n; i++)
-    q += is_plain(p[i]) ? 1 : 3;
+  for (size_t i = 0, length; i < n; i += length) {
+    length = ss_grapheme_length(p + i, n - i, SS_WORD_LONGEST);
+    size_t width = q_width(p + i, length);
+    if (width > SS_WORD_LONGEST - SS_WORD_FRAME) return 'B';
+    q += width;
+  }
   return ss_base64_length(n) < q ? 'B' : 'Q';
 }
 
@@ -44,42 +58,70 @@ static char *q_octet(char *to, uint8_t c)
   return to;
 }
 
-/* Each takes what fits into `limit` characters and returns how many bytes of the text that is, at least one. */
-
-static size_t take_q(char **to, const uint8_t *p, size_t n, size_t limit)
+static char *q_encode(char *to, const uint8_t *p, size_t n)
 {
-  const char *full = *to + limit;
-  size_t taken = 0;
+  for (size_t i = 0; i < n; i++)
+    to = q_octet(to, p[i]);
+  return to;
+}
+
+static char *b_encode(char *to, const uint8_t *p, size_t n)
+{
+  return to + ss_base64_encode(to, p, n);
+}
+
+static size_t octets(const uint8_t *p, size_t n)
+{
+  (void)p;
+  return n;
+}
+
+/* What a piece of text costs of a word, and what `limit` characters of a word have to spend. */
+typedef struct coding {
+  size_t (*cost)(const uint8_t *p, size_t n);
+  size_t budget;
+  char *(*encode)(char *to, const uint8_t *p, size_t n);
+} coding;
+
+static coding coding_of(char encoding, size_t limit)
+{
+  if (encoding == 'B') return (coding){octets, limit / 4 * 3, b_encode};
+  return (coding){q_width, limit, q_encode};
+}
+
+static size_t character_length(const uint8_t *p, size_t n, size_t most)
+{
+  size_t length = 1;
+  (void)most;
+  while (length < n && length < SS_UTF8_LONGEST && goes_on(p[length]))
+    length++;
+  return length;
+}
+
+/* How many octets of the text, in whole units, a word can hold. */
+static size_t fitting(const coding *c, const uint8_t *p, size_t n,
+                      size_t (*unit)(const uint8_t *p, size_t n, size_t most))
+{
+  size_t taken = 0, spent = 0;
   while (taken < n) {
-    size_t end = taken + 1, width = is_plain(p[taken]) ? 1 : 3;
-    for (; end < n && end - taken < SS_UTF8_LONGEST && goes_on(p[end]); end++)
-      width += 3;
-    if (width > (size_t)(full - *to)) break;
-    while (taken < end)
-      *to = q_octet(*to, p[taken++]);
+    size_t more = unit(p + taken, n - taken, c->budget);
+    spent += c->cost(p + taken, more);
+    if (spent > c->budget) break;
+    taken += more;
   }
   return taken;
 }
 
-static size_t take_b(char **to, const uint8_t *p, size_t n, size_t limit)
-{
-  size_t taken = limit / 4 * 3;
-  if (taken > n) taken = n;
-  for (size_t back = 1; back < SS_UTF8_LONGEST && taken < n && goes_on(p[taken]); back++)
-    taken--;
-  *to += ss_base64_encode(*to, p, taken);
-  return taken;
-}
-
-void ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, size_t room)
+bool ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, size_t room, bool torn)
 {
   const char open[] = {'=', '?', 'U', 'T', 'F', '-', '8', '?', encoding, '?'};
-  size_t limit = (room < SS_WORD_LONGEST ? room : SS_WORD_LONGEST) - SS_WORD_FRAME;
-  char *to = word->text;
-  memcpy(to, open, sizeof open);
-  to += sizeof open;
-  word->takes = (encoding == 'B' ? take_b : take_q)(&to, p, n, limit);
+  coding c = coding_of(encoding, (room < SS_WORD_LONGEST ? room : SS_WORD_LONGEST) - SS_WORD_FRAME);
+  word->takes = fitting(&c, p, n, ss_grapheme_length);
+  if (!word->takes && torn) word->takes = fitting(&c, p, n, character_length);
+  memcpy(word->text, open, sizeof open);
+  char *to = c.encode(word->text + sizeof open, p, word->takes);
   *to++ = '?';
   *to++ = '=';
   word->length = (size_t)(to - word->text);
+  return word->takes > 0;
 }

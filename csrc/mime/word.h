@@ -1,6 +1,7 @@
 /* word: encoded words, RFC 2047: text that a header cannot hold as it is.
  *
- * A word is at most 75 characters and holds whole UTF-8 characters only (section 5: each word must decode on its own).
+ * A word is at most 75 characters and holds whole UTF-8 characters only (section 5: each word must decode on its own),
+ * and whole graphemes where they are not longer than a word: some readers show each word by itself.
  * The set of characters that the Q encoding leaves alone is the narrow one that is right in phrases too (section 5 (3)),
  * so that one encoder serves subjects and names. */
 #ifndef SS_WORD_H
@@ -27,11 +28,12 @@ typedef struct ss_word {
  * encoded word. */
 bool ss_word_needed(const uint8_t *p, size_t n);
 
-/* The encoding that makes the text shorter: 'B' or 'Q'. */
+/* The encoding that makes the text shorter: 'B' or 'Q'; 'B' too where a grapheme in Q is longer than a word. */
 char ss_word_shorter(const uint8_t *p, size_t n);
 
-/* Encodes as much of the text, which is valid UTF-8 and not empty, as one word of at most `room` characters holds: at
- * least a byte. room is SS_WORD_SHORTEST or more, and more than SS_WORD_LONGEST is not used. */
-void ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, size_t room);
+/* Encodes as many graphemes of the text, which is valid UTF-8 and not empty, as one word of at most `room` characters
+ * holds; where there is no room for the first of them, as many of its characters if `torn`, else none. room is
+ * SS_WORD_SHORTEST or more, and more than SS_WORD_LONGEST is not used. Returns whether the word holds something. */
+bool ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, size_t room, bool torn);
 
 #endif

@@ -6,6 +6,7 @@
 #include "mime/address.h"
 #include "mime/base64_lines.h"
 #include "mime/codec.h"
+#include "mime/grapheme.h"
 #include "mime/header.h"
 #include "mime/text.h"
 #include "smtp/mailbox.h"
@@ -88,20 +89,25 @@ static void utf8(const uint8_t *p, size_t n)
   while (i < valid) {
     size_t length = ss_utf8_decode(p + i, n - i, &code);
     REQUIRE(length >= 1 && length <= 4 && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF));
+    size_t grapheme =
+        ss_grapheme_length(p + i, valid - i, 64); /* whole characters, and not many beyond 64 octets */
+    REQUIRE(grapheme >= length && grapheme <= valid - i && grapheme <= 64 + SS_UTF8_LONGEST);
+    REQUIRE(ss_utf8_valid(p + i, grapheme) == grapheme);
     i += length;
   }
   REQUIRE(i == valid && (valid == n || ss_utf8_decode(p + valid, n - valid, &code) == 0));
 }
 
-/* Every mailbox of a list: each is inside the string, and reading always goes on. */
+/* Every mailbox and group of a list: each is inside the string, and reading always goes on. */
 static void addresses(const uint8_t *p, size_t n)
 {
   const char *s = (const char *)p;
+  bool in_group = false;
   for (size_t at = 0; at <= n;) {
     ss_address a;
     ss_buf name;
     ss_buf_init(&name, 2 * n + 8);
-    REQUIRE(ss_address_read(&a, s, n, at, &name) == SS_OK);
+    REQUIRE(ss_address_read(&a, s, n, at, in_group, &name) == SS_OK);
     REQUIRE(a.start >= at && a.start <= a.stop && a.stop <= n);
     REQUIRE(ss_buf_len(&name) <= 2 * n); /* words that touch are joined by a blank */
     ss_buf_free(&name);
@@ -109,8 +115,10 @@ static void addresses(const uint8_t *p, size_t n)
       REQUIRE((a.fault == SS_ADDRESS_ITEM) == (a.why != NULL));
       return;
     }
-    REQUIRE(a.spec >= a.start && a.spec_n <= a.stop - a.spec && a.stop <= a.next);
-    REQUIRE(a.next == n || s[a.next] == ',');
+    REQUIRE(a.stop <= a.next && (a.group || (a.spec >= a.start && a.spec_n <= a.stop - a.spec)));
+    REQUIRE(a.next == n || strchr(in_group ? ",;" : ",:", s[a.next]));
+    REQUIRE(a.group == (a.next < n && s[a.next] == ':'));
+    in_group = a.group || (in_group && a.next < n && s[a.next] == ',');
     at = a.next + 1;
   }
 }
@@ -173,7 +181,8 @@ static void header(const uint8_t *p, size_t n)
   ss_buf_init(&field, 64 * n + 4096);
   ss_header_begin(&h, &field, "X", 1);
   ss_header_text(&h, s, n);
-  ss_header_mailbox(&h, s, half, "a@b", 3, true);
+  ss_header_mailbox(&h, s, half, "a@b", 3, ",");
+  ss_header_group(&h, s + half, n - half, ";,");
   ss_header_token(&h, "t", 1);
   ss_header_parameter(&h, "name", 4, s, n);
   ss_header_parameter(&h, "name", 4, s + half, n - half);

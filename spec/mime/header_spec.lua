@@ -163,6 +163,43 @@ describe("core.header", function()
   end)
 end)
 
+describe("a group in a list of addresses", function()
+  local address = require "smtpsec.address"
+
+  local function to(value)
+    local people = { from = address.parse("a@b", "from"), to = address.parse(value, "to") }
+    return header.message(people, "now", nil, "<i@d>", ""):match("\r\n(To:.-\r\n)Message%-ID")
+  end
+
+  it("has a name, its addresses and an end", function()
+    assert.equal("To: undisclosed-recipients:;\r\n", to "undisclosed-recipients:;")
+    assert.equal("To: A: a@b, C <c@d>;\r\n", to "A: a@b, C <c@d>;")
+    assert.equal('To: x@y, "A, B": a@b;, N:;, z@y\r\n', to 'x@y,"A, B":a@b;,N:;,z@y')
+    assert.equal("To: =?UTF-8?B?5pel?= : a@b;\r\n", to "日: a@b;") -- a blank behind an encoded word
+  end)
+
+  it("is folded like any other token", function()
+    for length = 60, 80 do
+      for _, rest in ipairs { ":;, z@y", ": a@b;, z@y", ":;" } do
+        for _, name in ipairs { ("n"):rep(length), ("é"):rep(length) } do
+          local field = to(name .. rest)
+          assert.same({}, judge.lint("From: a@b\r\n" .. field .. "\r\n"), field)
+        end
+      end
+    end
+  end)
+
+  it("takes nothing but what was read", function()
+    local function write(written)
+      return header.message({ to = { written = written } }, "now", nil, "<i@d>", "")
+    end
+    assert.is_truthy(write { { group = "G", after = ";" } }:find("\r\nTo: G:;\r\n", 1, true))
+    assert.error_matches(function() write { { group = "G" } } end, "without what comes after it")
+    assert.error_matches(function() write { { after = "" } } end, "without its address")
+    assert.is_nil(write({}):find("To:", 1, true))
+  end)
+end)
+
 describe("core.address", function()
   local core = require "smtpsec.core"
 
@@ -170,6 +207,8 @@ describe("core.address", function()
     assert.same({ 4, "a@b", nil, "a", "b", false }, { core.address("a@b", 0) })
     assert.same({ 12, "c@d", "N", "c", "d", false }, { core.address("a@b,N <c@d>", 4) })
     assert.same({ nil, "empty", 4, 3 }, { core.address("a@b", 3) })
+    assert.same({ 2, nil, "N" }, { core.address("N: a@b;", 0) })
+    assert.same({ 7, "a@b", nil, "a", "b", false }, { core.address("N: a@b;", 2, true) })
     for _, at in ipairs { -1, 4, 0.5 } do
       assert.error_matches(function() core.address("a@b", at) end, "whole number")
     end

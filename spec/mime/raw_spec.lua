@@ -110,7 +110,9 @@ describe("a raw message", function()
     assert.same({ from = "s@b", to = { "x@y", "z@y" } }, render({ raw = raw }):envelope())
     assert.same({ from = "", to = { "q@r" } }, render({ raw = raw, envelope = { from = "", to = "q@r" } }):envelope())
     local groups = "From: a@b\r\nTo: undisclosed-recipients:;\r\n\r\n"
-    refused(groups, "give envelope")
+    refused(groups, "the recipient list is empty")
+    assert.same({ from = "a@b", to = { "c@d" } },
+      render({ raw = "From: a@b\r\nTo: Team: c@d;\r\n\r\n" }):envelope())
     assert.same({ from = "a@b", to = { "q@r" } }, render({ raw = groups, envelope = { to = "q@r" } }):envelope())
     refused("From: a@b, c@d\r\nTo: x@y\r\n\r\n", "raw.from: names 2 senders")
     refused("From: a@b\r\n\r\n", "the recipient list is empty")

@@ -52,6 +52,37 @@ describe("an encoded word", function()
     assert.same({ "=?UTF-8?Q?=C3=A9azAZ09!*+/-?=" }, (words("éazAZ09!*+/-")))
   end)
 
+  it("holds whole graphemes", function()
+    for grapheme, held in pairs {
+      ["👨\u{200D}👩\u{200D}👧\u{200D}👦"] = 1, ["🇯🇵"] = 5, ["e\u{301}"] = 15, ["\u{1112}\u{1161}\u{11AB}"] = 5,
+      ["👍🏽"] = 5, ["க்"] = 7, ["कि"] = 7, ["น้ำ"] = 5,
+    } do
+      for lead = 0, 9 do
+        local all, text = {}, ("日"):rep(lead) .. grapheme:rep(20)
+        for i, encoded in ipairs((words(text))) do all[i] = decode(encoded) end
+        assert.equal(text, table.concat(all))
+        for i = 2, #all do
+          assert.equal("", (all[i]:gsub(grapheme, "")), text) -- nothing but whole ones
+          assert.is_true(#all[i] <= held * #grapheme)
+        end
+      end
+    end
+  end)
+
+  it("holds characters of a grapheme that is longer than a word, and loses none", function()
+    local text, all = "a" .. ("\u{301}"):rep(100) .. "b", {}
+    for i, encoded in ipairs((words(text))) do all[i] = decode(encoded) end
+    assert.equal(text, table.concat(all))
+    assert.is_true(#all > 4)
+    for i = 2, #all do assert.is_nil(all[i]:find("^[\128-\191]")) end
+  end)
+
+  it("is B where a grapheme would not fit into Q", function()
+    local family = "👨\u{200D}👩\u{200D}👧\u{200D}👦"
+    assert.is_truthy(words(("plain"):rep(20) .. family)[1]:find("=?UTF-8?B?", 1, true))
+    assert.is_truthy(words(("plain"):rep(20) .. "👍🏽")[1]:find("=?UTF-8?Q?", 1, true))
+  end)
+
   it("is of at most the room there is, holds whole characters, and loses none", function()
     local texts = { ("é"):rep(60), ("日"):rep(50), ("x日"):rep(40), "😀" .. ("😀a"):rep(30), ("é a "):rep(40) .. "é" }
     for _, text in ipairs(texts) do

@@ -66,7 +66,7 @@ describe("what users type", function()
     for _, address in ipairs {
       "a@mail.test> NOTIFY=NEVER", "a@mail.test> RCPT TO:<b@mail.test", "<a@mail.test><b@mail.test>",
         "@relay.test:a@mail.test",
-      "a@mail.test SIZE=1", "a@b@mail.test", "a b@mail.test", "(note) a@mail.test", "undisclosed:a@mail.test;",
+      "a@mail.test SIZE=1", "a@b@mail.test", "a b@mail.test", "(note) a@mail.test", "undisclosed:a@mail.test",
         "a@mail.test.",
       "a@-mail.test", "a@[127.0.0.1", "a@mäil.test", ".a@mail.test", "a..b@mail.test", '"a@mail.test', "a@",
         "@mail.test", "a",

@@ -49,6 +49,8 @@ end
 
 local function find_type(entry, name, field)
   if not entry.type then return types.of(name), {} end
+  local fault = text.fault(entry.type)
+  if fault then return text.verdict(field .. ".type", fault) end
   local media_type, parameters = types.parse(entry.type)
   if not media_type then
     return text.refuse(field .. ".type", "%s is no media type", 'write one like "application/pdf"',
@@ -62,14 +64,17 @@ local function find_type(entry, name, field)
 end
 
 local function check_cid(cid, field)
+  local fault = cid and text.fault(cid)
+  if fault then return text.verdict(field .. ".cid", fault) end
   if not cid or (#cid <= LONGEST_NAME and cid:find("^[A-Za-z0-9!#$%%&'*+/=?^_`{|}~.@-]+$")) then return true end
   return text.refuse(field .. ".cid", "%s is no content id",
     "use letters, digits, dots and @, without angle brackets", printable.value(cid))
 end
 
--- RFC 2046 section 5.2.1: messages may not be encoded; every other type is sent byte for byte.
+-- RFC 2045 section 6.4: messages may not be encoded, but for those of RFC 6532; every other type is sent byte for byte.
 local function find_body(media_type, from, entry, field, shape)
-  if media_type ~= "message/rfc822" then return body.data(from, field, shape) end
+  local is_message = media_type:find("^message/") and not media_type:find("^message/global")
+  if not is_message then return body.data(from, field, shape) end
   if entry.reader then
     return text.refuse(field .. ".reader", "a message has to be looked at before it can be attached",
       "give it as content or path")

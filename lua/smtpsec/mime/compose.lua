@@ -28,6 +28,8 @@ local function calendar_part(calendar)
   if not content or not content:upper():find("^BEGIN:VCALENDAR%s") then
     return text.refuse("calendar.content", "is no iCalendar object", 'it begins with "BEGIN:VCALENDAR"')
   end
+  local fault = calendar.method and text.fault(calendar.method)
+  if fault then return text.verdict("calendar.method", fault) end
   local inside = ("\n" .. content):upper():match("[\r\n]METHOD:([A-Z-]+)")
   local method = calendar.method and calendar.method:upper() or inside
   if method and not method:find("^[A-Z-]+$") then

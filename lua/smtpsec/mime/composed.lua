@@ -40,6 +40,9 @@ end
 -- is not named twice.
 local function find_sender(people)
   local from, sender = people.from or NOBODY, people.sender or NOBODY
+  if from.written or sender.written then
+    return text.refuse(from.written and "from" or "sender", "holds a group", "say who it is: a group sends no mail")
+  end
   if #from == 0 then return text.refuse("from", "is missing", 'give from = "Name <local@domain>"') end
   if #sender > 1 then return text.refuse("sender", "holds %d addresses", "give one", #sender) end
   if #from > 1 and #sender == 0 then
@@ -71,11 +74,11 @@ end
 
 -- The fields that few messages have; "" where there are none.
 local function more_lines(given)
-  local lines = ""
+  local lines = given.auto_submitted and "Auto-Submitted: " .. given.auto_submitted .. "\r\n" or "" -- RFC 3834
   if given.list_unsubscribe then
     local more, err = require("smtpsec.mime.unsubscribe").fields(given.list_unsubscribe)
     if not more then return nil, err end
-    lines = table.concat(more)
+    lines = lines .. table.concat(more)
   end
   if given.headers then
     local more, err = require("smtpsec.mime.custom").fields(given.headers)
@@ -94,7 +97,7 @@ local function write_header(given, people)
   local id, more = given.message_id, ""
   if id then id, err = message_id.check(id) else id = message_id.new(people.from[1].domain) end
   if not id then return nil, err end
-  if given.list_unsubscribe or given.headers then more, err = more_lines(given) end
+  if given.auto_submitted or given.list_unsubscribe or given.headers then more, err = more_lines(given) end
   if not more then return nil, err end
   return header.message(people, dated, given.subject, id, more), id
 end

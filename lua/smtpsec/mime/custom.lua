@@ -12,7 +12,8 @@ local COMPOSED = {
   ["from"] = "from", ["sender"] = "sender", ["to"] = "to", ["cc"] = "cc", ["bcc"] = "bcc", ["reply-to"] = "reply_to",
   ["subject"] = "subject", ["date"] = "date", ["message-id"] = "message_id",
   ["list-unsubscribe"] = "list_unsubscribe",
-  ["list-unsubscribe-post"] = "list_unsubscribe", ["return-path"] = "envelope.from",
+  ["list-unsubscribe-post"] = "list_unsubscribe", ["auto-submitted"] = "auto_submitted",
+  ["return-path"] = "envelope.from",
 }
 
 -- Written by smtpsec, or by relays, or never.
@@ -22,7 +23,7 @@ local RESERVED = { ["mime-version"] = true, ["dkim-signature"] = true, ["receive
 local VERBATIM = {
   ["in-reply-to"] = true, ["references"] = true, ["list-help"] = true, ["list-subscribe"] = true,
   ["list-post"] = true, ["list-owner"] = true, ["list-archive"] = true, ["autocrypt"] = true,
-  ["feedback-id"] = true, ["auto-submitted"] = true,
+  ["feedback-id"] = true,
 }
 
 local function check_name(name, at)

@@ -21,10 +21,18 @@ local function once(boxes)
   return kept
 end
 
+-- Addresses of the envelope field: groups are the header's (RFC 5322 section 3.4).
+local function read(given, field)
+  local boxes, err = address.parse(given, field)
+  if not boxes then return nil, err end
+  if boxes.written then return text.refuse(field, "holds a group", "give addresses: only a header has groups") end
+  return boxes
+end
+
 local function sender(given, header)
   if given == "" then return { address = "" } end -- the null reverse-path, RFC 5321 section 4.5.5
   if given == nil then return header end
-  local boxes, err = address.parse(given, "envelope.from")
+  local boxes, err = read(given, "envelope.from")
   if not boxes then return nil, err end
   if #boxes ~= 1 then
     return text.refuse("envelope.from", "needs one address, got %d", 'use "" for the null sender', #boxes)
@@ -45,7 +53,7 @@ function envelope.new(given, from, recipients)
     local err
     origin, err = sender(given.from, from)
     if not origin then return nil, err end
-    if given.to ~= nil then to, err = address.parse(given.to, "envelope.to") end
+    if given.to ~= nil then to, err = read(given.to, "envelope.to") end
     if not to then return nil, err end
   end
   if #to == 0 then return text.refuse("to", "the recipient list is empty", "give to, cc, bcc or envelope.to") end

@@ -12,8 +12,12 @@ local fields = {}
 
 local function is_string(value) return type(value) == "string" end
 
-local one_address = shaped("an address", is_string, schema.string,
-  record("address", { name = schema.string, address = schema.string }))
+local function an_address(keys)
+  return shaped("an address", is_string, schema.string, record("address", keys))
+end
+
+local one_address = an_address { name = schema.string, address = schema.string, group = schema.string,
+  members = list(an_address { name = schema.string, address = schema.string }) }
 
 local addresses = shaped("addresses", address.is_list, list(one_address), one_address)
 
@@ -49,6 +53,7 @@ local shape = {
   attachments = list(attachment),
   headers = headers,
   date = schema.number(), message_id = schema.string,
+  auto_submitted = schema.enum { "auto-generated", "auto-replied", "auto-notified" },
   list_unsubscribe = record("list_unsubscribe",
     { url = schema.string, mailto = schema.string, one_click = schema.boolean }),
   envelope = record("envelope", { from = addresses, to = addresses }),

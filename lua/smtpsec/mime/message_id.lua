@@ -33,6 +33,8 @@ end
 ---@return table|nil err
 function message_id.check(s)
   if message_id.valid(s) then return s end
+  local fault = text.fault(s)
+  if fault then return text.verdict("message_id", fault) end
   return text.refuse("message_id", "not an identifier of the form <left@right>", "leave it out to have one made")
 end
 

@@ -39,6 +39,8 @@ end
 -- "mailto:…" as it is, or an address, which is made one.
 local function mail(mailto)
   local field = "list_unsubscribe.mailto"
+  local sound, err = text.verdict(field, text.fault(mailto))
+  if not sound then return nil, err end
   if not mailto:find("^[Mm][Aa][Ii][Ll][Tt][Oo]:") then
     local local_part, wrong = core.mailbox(mailto)
     if not local_part then

@@ -1,0 +1,55 @@
+--- bodies: texts that mail systems are known to alter.
+local cases = {}
+
+local function case(name, text, more)
+  local given = { text = text }
+  for key, value in pairs(more or {}) do given[key] = value end
+  cases[#cases + 1] = { name, given = given }
+end
+
+case("an empty text", "")
+case("a text that is one line end", "\n")
+case("a text of line ends", "\n\n\n\n")
+case("a text without a last line end", "no line end")
+case("a text that ends in many line ends", "x\n\n\n\n\n")
+case("line feeds", "a\nb\n")
+case("carriage returns", "a\rb\r")
+case("CRLF", "a\r\nb\r\n")
+case("all ends of lines mixed", "a\rb\nc\r\nd\r\r\ne\n\r\nf")
+case("trailing spaces", "a \nb  \nc\t\n \n\t\n")
+case("a trailing space at the very end", "a\nb ")
+case("a signature's mark", "text\n-- \nJane\n")
+case("From at the start of lines", "From me\nFrom \n>From x\n From y\nFromage\n")
+case("From at the very start and end", "From ")
+case("lone dots", ".\n..\n.\n...\n.x\n")
+case("a dot at the start and at the end", ".\n.")
+case("a line of 76", ("x"):rep(76) .. "\n")
+case("a line of 77", ("x"):rep(77) .. "\n")
+case("a line of 998", ("x"):rep(998) .. "\n")
+case("a line of 999", ("x"):rep(999) .. "\n")
+case("a line of 998 in UTF-8", ("é"):rep(499) .. "\n")
+case("a line of 1000 in UTF-8", ("é"):rep(500) .. "\n")
+case("a line of 100000 without a space", ("x"):rep(100000))
+case("a line of 100000 with spaces", ("word "):rep(20000) .. ".")
+case("ten thousand lines", ("line\n"):rep(10000))
+case("a long line of Japanese", ("日本語"):rep(400) .. "\n")
+case("a long line of mostly ASCII", ("caf\195\169 "):rep(400) .. "end\n")
+case("emoji, four octets each", ("😀"):rep(300))
+case("controls", "bell \7 escape \27[1m delete \127 form feed \f vertical \v tab \t\n")
+case("what looks like quoted-printable", "=3D =20 = =\n=\n==\nx=\ny=41\n")
+case("what looks like an encoded word", "=?UTF-8?B?YQ==?=\n")
+case("what looks like a boundary", "--\n--=_0\n--=_00000000000000000000000000000000--\n")
+case("what looks like a header", "\nSubject: inner\nContent-Type: text/html\n\nx\n")
+case("a byte order mark", "\u{FEFF}text\n")
+case("separators of lines that are none in mail", "a\u{2028}b\u{2029}c\u{0085}d\n")
+case("the first and the last characters of each length", "\1\127\u{80}\u{7FF}\u{800}\u{FFFF}\u{10000}\u{10FFFF}\n")
+case("combining characters", ("e\u{301}"):rep(200) .. "\n")
+case("html with long lines", false, { html = "<p>" .. ("x"):rep(3000) .. "</p>" })
+case("html with dots and From", false, { html = ".\n..\nFrom <b>\n<p>\n" })
+case("html in Japanese", "text\n", { html = "<p>" .. ("日本語"):rep(100) .. "</p>\n" })
+case("html with a tab before a line end", "text\n", { html = "<p>\t\n</p>\n" })
+case("a text at the border of what is encoded at once", ("é\n"):rep(10923))
+case("a text above it, with blanks at line ends", ("é \n"):rep(12000))
+case("a text of several pieces", ("All work and no play.\n"):rep(9000))
+
+return cases
