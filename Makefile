@@ -21,7 +21,7 @@ CFLAGS   += -std=c11 -D_GNU_SOURCE -Icsrc -fPIC -fvisibility=hidden -MMD -MP $(W
 LDFLAGS  += -shared -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LIBRARIES)
 
 # The engine knows no Lua and is compiled once; the bindings are compiled for each ABI.
-ENGINE   := $(wildcard csrc/*.c csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/dkim/*.c)
+ENGINE   := $(wildcard csrc/*.c $(foreach f,base smtp sasl tls mime dkim smime,csrc/$(f)/*.c))
 BINDING  := $(filter-out csrc/lua/check.c,$(wildcard csrc/lua/*.c))
 SOCKET   := $(wildcard csrc/sock/*.c)
 ENGINE_O := $(ENGINE:csrc/%.c=$(BUILD)/engine/%.o)

@@ -11,6 +11,7 @@ void ss_lua_open_mime(lua_State *L);
 void ss_lua_open_header(lua_State *L);
 void ss_lua_open_part(lua_State *L);
 void ss_lua_open_dkim(lua_State *L);
+void ss_lua_open_smime(lua_State *L);
 void ss_lua_open_tls(lua_State *L);
 void ss_lua_open_connection(lua_State *L);
 

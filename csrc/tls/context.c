@@ -1,6 +1,7 @@
 /* context: see context.h. */
 #include "tls/context.h"
 #include "tls/openssl_error.h"
+#include "tls/password.h"
 #include "tls/trust.h"
 #include "tls/watch.h"
 #include "tls/wire.h"
@@ -132,27 +133,10 @@ static bool set_sessions(SSL_CTX *ctx, ss_tls_role role)
   return SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1);
 }
 
-typedef struct {
-  const char *password;
-  bool asked;
-} password_prompt;
-
-/* What OpenSSL asks instead of the terminal, which it would ask otherwise. */
-static int give_password(char *to, int size, int writing, void *userdata)
-{
-  (void)writing;
-  password_prompt *prompt = userdata;
-  if (prompt) prompt->asked = true;
-  size_t n = prompt && prompt->password ? strlen(prompt->password) : 0;
-  if (n == 0 || n > (size_t)size) return -1;
-  memcpy(to, prompt->password, n);
-  return (int)n;
-}
-
 static ss_status load_key(SSL_CTX *ctx, const char *key, const ss_tls_settings *s, ss_error *e)
 {
   char words[SS_ERROR_REASON];
-  password_prompt prompt = {.password = s->key_password};
+  ss_password_prompt prompt = {.password = s->key_password};
   SSL_CTX_set_default_passwd_cb_userdata(ctx, &prompt);
   bool loaded = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) && SSL_CTX_check_private_key(ctx);
   SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
@@ -167,7 +151,7 @@ static ss_status load_key(SSL_CTX *ctx, const char *key, const ss_tls_settings *
 
 static ss_status load_certificate(SSL_CTX *ctx, const ss_tls_settings *s, ss_error *e)
 {
-  SSL_CTX_set_default_passwd_cb(ctx, give_password);
+  SSL_CTX_set_default_passwd_cb(ctx, ss_password_give);
   if (!s->cert && s->key) return ss_fail(e, SS_E_ARGUMENT, "key \"%s\": there is no cert for it", s->key);
   if (!s->cert && s->role == SS_TLS_SERVER) return ss_fail(e, SS_E_ARGUMENT, "cert: a server must have one");
   if (!s->cert) return SS_OK;

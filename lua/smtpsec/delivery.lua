@@ -191,7 +191,7 @@ end
 local function warnings(self)
   local list = self.session:warnings()
   if self.wishes then append(list, wishes.missing(self.wishes, self.session.offers)) end
-  if self.message.signed then append(list, self.message.signed.warnings) end
+  if self.message.warnings then append(list, self.message.warnings) end
   return self.notes and append(list, self.notes) or list
 end
 
@@ -205,7 +205,7 @@ local function receipt(self, now)
     server = way.server, tls = way.tls, auth = way.auth,
     timing = { connect = timing.connect, tls = timing.tls, auth = timing.auth, transaction = now - self.launched,
       total = now - (self.started or self.launched) },
-    bytes = one.bytes, warnings = warnings(self), dkim = self.message.signed and self.message.signed.signatures,
+    bytes = one.bytes, warnings = warnings(self), dkim = self.message.signatures,
   }
 end
 

@@ -69,6 +69,16 @@ local function write_to_sign(draft, offered)
   return draft:write(offered)
 end
 
+-- Two lists as one; either may be nil.
+local function joined(one, other)
+  if not (one and other) then return one or other end
+  local list = {}
+  for _, each in ipairs { one, other } do
+    for _, item in ipairs(each) do list[#list + 1] = item end
+  end
+  return list
+end
+
 --- Writes the message for a server.
 ---@param offered? table set of what the server offers ({ ["8BITMIME"] = true, SMTPUTF8 = true }); none: 7-bit
 ---@return table|nil message
@@ -90,7 +100,8 @@ function Draft:render(offered)
   end
   return setmetatable({
     id = self.id, parties = self.parties, held = whole, segments = segments, octets = whole and #whole,
-    signed = signed, -- for a receipt
+    signatures = signed and signed.signatures, -- for a receipt, as the next
+    warnings = joined(self.warnings, signed and signed.warnings),
     extensions = {
       ["8BITMIME"] = eight_bit or (self.utf8_header and offered["8BITMIME"] == true),
       SMTPUTF8 = field ~= nil,

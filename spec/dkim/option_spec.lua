@@ -162,7 +162,7 @@ describe("the option dkim", function()
   it("tells of a short key in the warnings", function()
     local weak = signer { key_path = short, insecure_short_key = true }
     local message = assert(smtpsec.message(MAIL, { dkim = weak }))
-    assert.same({ "signed for example.com with an RSA key of 1024 bits: insecure_short_key" }, message.signed.warnings)
+    assert.same({ "signed for example.com with an RSA key of 1024 bits: insecure_short_key" }, message.warnings)
     message = assert(smtpsec.message(MAIL, { dkim = signer { insecure_short_key = true } }))
     assert.is_nil(message.signed.warnings)
   end)

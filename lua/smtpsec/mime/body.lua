@@ -102,10 +102,11 @@ function body.message(from, field, shape)
 end
 
 --- Says why there is no encoding for a server without 8BITMIME.
+---@param why? string what asks for one, where it is not the server
 ---@return nil, table err
-function Body:refuse()
-  return text.refuse(self.field, "the attached message holds 8-bit text, and the server does not offer 8BITMIME",
-    "attach it with type = \"application/octet-stream\"")
+function Body:refuse(why)
+  return text.refuse(self.field, "the attached message holds 8-bit text, %s",
+    "attach it with type = \"application/octet-stream\"", why or "and the server does not offer 8BITMIME")
 end
 
 -- The body in an encoding: a function as a source's open() returns it.

@@ -110,12 +110,13 @@ end
 --- Makes a draft of the table.
 ---@param given table its Lua types were checked before
 ---@return table|nil draft { id=, head=, parties = envelope, utf8_header = whether the header holds UTF-8,
---- international = the field that keeps the message from servers without SMTPUTF8 or nil, write = function }
+--- international = the field that keeps the message from servers without SMTPUTF8 or nil, warnings = for receipts or
+--- nil, write = function }
 ---@return table|nil err
 function composed.new(given)
   local people, err = read_people(given)
   if not people then return nil, err end
-  local sent_by, parties, box, head, id, tree
+  local sent_by, parties, box, head, id, tree, warnings
   sent_by, err = find_sender(people)
   if not sent_by then return nil, err end
   parties, err, box = envelope.new(given.envelope, sent_by, recipients(people))
@@ -123,10 +124,13 @@ function composed.new(given)
   head, id = write_header(given, people)
   if not head then return nil, id end
   tree, err = compose.tree(given)
+  if tree and given.smime then
+    tree, err, warnings = require("smtpsec.mime.smime").transform(tree, given.smime, people, parties)
+  end
   if not tree then return nil, err end
   local field = people.international
   return { id = id, head = head, parties = parties, tree = tree, utf8_header = field ~= nil,
-    international = field or (box and box.field), write = write }
+    international = field or (box and box.field), warnings = warnings, write = write }
 end
 
 return composed

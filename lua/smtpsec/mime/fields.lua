@@ -39,6 +39,17 @@ local attachment = record("attachment", {
   type = schema.string, cid = schema.string, inline = schema.boolean,
 })
 
+local smime = record("smime", {
+  sign = record("sign", {
+    cert = schema.string, chain = schema.string, key = schema.secret(either(schema.string, schema.callable)),
+    key_password = schema.secret(either(schema.string, schema.callable,
+      record("key_password", { file = schema.string, command = schema.string, credential = schema.string }))),
+    insecure_other_address = schema.boolean,
+  }),
+  encrypt_to = shaped("certificates", is_sequence, list(schema.string), schema.map(schema.string, schema.string)),
+  cipher = schema.enum { "aes-256-cbc", "aes-128-cbc", "aes-256-gcm", "aes-128-gcm" },
+})
+
 -- The keys whose value may be a string, or a list of strings: a table of nothing else, which most are, needs no closer
 -- look.
 local STRINGS = {
@@ -57,6 +68,7 @@ local shape = {
   list_unsubscribe = record("list_unsubscribe",
     { url = schema.string, mailto = schema.string, one_click = schema.boolean }),
   envelope = record("envelope", { from = addresses, to = addresses }),
+  smime = smime,
   raw = either(schema.string, record("raw", { path = schema.string, reader = schema.callable })),
 }
 for name, type_of in pairs(wishes.FIELDS) do shape[name] = type_of end

@@ -93,12 +93,23 @@ function part.extend(node, more)
 end
 
 -- The error of the first body that cannot be sent without 8BITMIME.
-local function refusal(node)
-  if type(node[FIRST]) ~= "table" then return not node[SEVEN] and select(2, node[BODY]:refuse()) or nil end
+local function refusal(node, why)
+  if type(node[FIRST]) ~= "table" then return not node[SEVEN] and select(2, node[BODY]:refuse(why)) or nil end
   for i = FIRST, #node do
-    local err = refusal(node[i])
+    local err = refusal(node[i], why)
     if err then return err end
   end
+end
+
+--- Whether a tree can be sent without 8BITMIME, for those who want it so whatever the server offers.
+---@param node table
+---@param why string who wants it ("and …"), for the error
+---@return boolean|nil
+---@return table|nil err
+function part.is_seven_bit(node, why)
+  local err = refusal(node, why)
+  if err then return nil, err end
+  return true
 end
 
 --- Renders the tree behind the header of its message.
