@@ -71,6 +71,7 @@ describe("a login", function()
         talk.failed(seen, { kind = "auth", stage = "auth", code = expected.code, text = "no",
           temporary = expected.temporary or false })
         assert.matches(expected.words, seen.err.message, 1, true)
+        assert.equal(seen.err.message:match "PLAIN: (.*)" or "no", seen.err.reason)
         talk.no_secret(tostring(seen.err))
       end)
     end
@@ -204,7 +205,7 @@ describe("a login", function()
       local seen = talk.send(inside("AUTH X-TWO-STEPS", "C: AUTH X-TWO-STEPS", "S: 334 " .. base64 "who?",
         { upto = "\r\n" }, "S: 235 in", { drain = true }), login(two_steps()))
       talk.refused(seen, { kind = "auth", stage = "auth" })
-      assert.matches("before the exchange was complete", seen.err.message, 1, true)
+      assert.matches("before the exchange was complete", seen.err.reason, 1, true)
     end)
 
     for name, step in pairs {

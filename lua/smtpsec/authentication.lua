@@ -20,7 +20,7 @@ end
 
 local function fail(kind, message, fields)
   fields = fields or {}
-  fields.stage = "auth"
+  fields.stage, fields.reason = "auth", kind == "auth" and message or nil
   return nil, errors.new(kind, message, fields)
 end
 
@@ -214,7 +214,7 @@ local function refusal(mechanism, reply)
   if reply.complaint then message = message .. ", and says " .. reply.complaint end
   return errors.new("auth", message, {
     stage = "auth", code = reply.code, enhanced = reply.enhanced, text = reply.text,
-    reason = reply.complaint, temporary = reply.code < 500,
+    reason = reply.complaint or meaning or reply.text, temporary = reply.code < 500,
   })
 end
 

@@ -130,7 +130,8 @@ end
 function Pump:refuse(status, text, reason, stage)
   local known = KINDS[status] or KINDS.internal
   local err = errors.new(known[1], text, {
-    stage = stage or self:stage(), temporary = known.temporary or false, reason = reason,
+    stage = stage or self:stage(), temporary = known.temporary or false,
+    reason = reason or (status == "auth" and text or nil), -- of a login that failed there is always one
     tls = self.conn:tls(),
   })
   if self.conn:failed() then
