@@ -26,9 +26,12 @@ BINDING  := $(filter-out csrc/lua/check.c,$(wildcard csrc/lua/*.c))
 SOCKET   := $(wildcard csrc/sock/*.c)
 ENGINE_O := $(ENGINE:csrc/%.c=$(BUILD)/engine/%.o)
 STATUS_O := $(BUILD)/engine/base/status.o
-PREP     := $(wildcard csrc/prep/*.c)
+# Each file of csrc/prep is a module of its own, with a library of its own.
 PREP_O   := $(STATUS_O) $(BUILD)/engine/base/utf8.o $(BUILD)/engine/base/wipe.o
-MODULES  := $(foreach l,$(LUAS),$(foreach m,core sock saslprep,$(BUILD)/$(l)/smtpsec/$(m).so))
+PREP_saslprep := -lidn
+PREP_idna     := -lidn2
+NAMES    := core sock saslprep idna
+MODULES  := $(foreach l,$(LUAS),$(NAMES:%=$(BUILD)/$(l)/smtpsec/%.so))
 
 V ?=
 quiet = @$(if $(V),,echo "  $(1)  $@";)
@@ -54,9 +57,10 @@ $(BUILD)/$(1)/smtpsec/sock.so: $(SOCKET:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -pthread -lm && mv $$@.new $$@
 
-$(BUILD)/$(1)/smtpsec/saslprep.so: $(PREP:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o $(PREP_O)
+$(BUILD)/$(1)/smtpsec/saslprep.so $(BUILD)/$(1)/smtpsec/idna.so: $(BUILD)/$(1)/smtpsec/%.so: \
+    $(BUILD)/$(1)/obj/prep/%.o $(BUILD)/$(1)/obj/lua/check.o $(PREP_O)
 	@mkdir -p $$(@D)
-	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -lidn -lcrypto -lm && mv $$@.new $$@
+	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new $$(PREP_$$*) -lcrypto -lm && mv $$@.new $$@
 endef
 $(foreach l,$(LUAS) luarocks,$(eval $(call for-lua,$(l))))
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
@@ -176,22 +180,24 @@ $(BENCH)/esmtp: BENCH_L = -lesmtp -lssl -lcrypto
 $(BENCH)/sign: spec/bench/sign.c spec/bench/common.h
 $(BENCH)/sink $(BENCH)/bare $(BENCH)/sign: BENCH_L = -lssl -lcrypto
 $(BENCH)/held: spec/bench/held.c spec/bench/common.h
-$(addprefix $(BENCH)/,sink bare curl esmtp held sign):
+$(BENCH)/kernel: spec/bench/kernel.c spec/bench/common.h $(wildcard csrc/mime/base64_*.c) $(addprefix csrc/base/,base64.c buf.c wipe.c)
+$(BENCH)/kernel: BENCH_L = -lcrypto
+$(addprefix $(BENCH)/,sink bare curl esmtp held sign kernel):
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(BENCH_C) $(filter %.c,$^) -o $@.new $(BENCH_L) && mv $@.new $@
+	$(call quiet,CC)$(CC) $(BENCH_C) -Icsrc $(filter %.c,$^) -o $@.new $(BENCH_L) && mv $@.new $@
 
 BENCH_ROUNDS ?=
 BENCH_QUICK  ?=
 bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
 	@sh spec/support/deps.sh bench
-	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held sign)
+	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held sign kernel)
 	@$(call with,5.4) BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
 
 # ---- installing ---------------------------------------------------------------------------------------------------
 
 # What the rockspec calls: LuaRocks says where its Lua is, which flags and folders it wants, and where things go.
-rock-build: $(BUILD)/luarocks/smtpsec/core.so $(BUILD)/luarocks/smtpsec/sock.so
+rock-build: $(NAMES:%=$(BUILD)/luarocks/smtpsec/%.so)
 
 rock-install:
 	mkdir -p $(TO_LIB)/smtpsec $(TO_LUA)

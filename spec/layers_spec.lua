@@ -69,7 +69,7 @@ local system_headers = {
   { { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$", "^luajit%.h$" }, { "^csrc/lua/", "^csrc/sock/", "^csrc/prep/" } },
   { { "^openssl/" }, { "^csrc/tls/", "^csrc/smime/", "^csrc/sasl/%w+_[%w_]+%.c$", "^csrc/sasl/scram%.[ch]$",
     "^csrc/dkim/key%.c$", "^csrc/dkim/digest%.c$", "^csrc/base/wipe%.c$", "^csrc/base/random%.c$" } },
-  { { "^stringprep%.h$" }, { "^csrc/prep/" } },
+  { { "^stringprep%.h$", "^idn2%.h$" }, { "^csrc/prep/" } },
   { { "^sys/socket%.h$", "^sys/un%.h$", "^sys/select%.h$", "^sys/epoll%.h$", "^netdb%.h$", "^netinet/", "^poll%.h$",
     "^resolv%.h$", "^signal%.h$", "^pthread%.h$", "^threads%.h$" }, { "^csrc/sock/" } },
 }
@@ -123,7 +123,8 @@ describe("the C layers", function()
     ["csrc/tls/b.c"] = "#include <poll.h>", ["csrc/sasl/a.c"] = '  #include "smtp/auth.h"',
     ["csrc/sasl/sasl.c"] = "#include <openssl/evp.h>", ["csrc/base/a.c"] = '#include "smtp/data.h"',
     ["csrc/prep/a.c"] = '#include "sasl/sasl.h"', ["csrc/prep/b.c"] = "#include <openssl/evp.h>",
-    ["csrc/lua/c.c"] = "#include <stringprep.h>", ["csrc/sasl/plain.c"] = "#include <openssl/evp.h>",
+    ["csrc/lua/c.c"] = "#include <stringprep.h>", ["csrc/mime/i.c"] = "#include <idn2.h>",
+    ["csrc/sasl/plain.c"] = "#include <openssl/evp.h>",
     ["csrc/base/buf.c"] = "#include <openssl/crypto.h>", ["csrc/lua/a.c"] = '#include "sock/dial.h"',
     ["csrc/lua/b.c"] = "#include <netdb.h>", ["csrc/sock/a.c"] = '#include "smtpsec.h"',
     ["csrc/sock/b.c"] = '#include "lua/tls.h"', ["csrc/sock/c.c"] = "#include <openssl/ssl.h>",
@@ -197,6 +198,7 @@ describe("the C modules", function()
     assert.same({ "luaopen_smtpsec_core" }, symbols(path, "defined"))
     assert.same({ "luaopen_smtpsec_sock" }, symbols(module_path "smtpsec.sock", "defined"))
     assert.same({}, wrong_symbols(module_path "smtpsec.saslprep"))
+    assert.same({}, wrong_symbols(module_path "smtpsec.idna"))
   end)
 
   it("would be caught if they did", function()

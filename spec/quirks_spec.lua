@@ -209,16 +209,79 @@ describe("a server that offers PIPELINING", function()
   end)
 end)
 
+describe("a server that offers BINARYMIME", function()
+  local BINARY = talk.hello("PIPELINING", "CHUNKING", "8BITMIME", "BINARYMIME")
+  local WITH = { attachments = { { content = "\0\r\n.\n\255", filename = "x.bin" } } }
+
+  -- Sends so many mails with an attachment, one after the other.
+  local function attach(count, ...)
+    local server = talk.listen(...)
+    local mailer, seen = assert(smtpsec.new(talk.options(server, {}))), { results = {} }
+    for i = 1, count do
+      local receipt, err = mailer:send(talk.message(WITH))
+      seen.results[i] = receipt or err
+    end
+    mailer:close()
+    seen.connections = talk.stop(server)
+    return seen
+  end
+
+  local function types(connection)
+    local list = {}
+    for kind in connection.received:gmatch "MAIL FROM[^\r]*BODY=(%u+)" do list[#list + 1] = kind end
+    return table.concat(list, " ")
+  end
+
+  local REFUSALS = { "500 what?", "501 5.5.4 what?", "504 what?", "555 5.5.4 what?", "554 5.6.1 no such media" }
+
+  for _, refusal in ipairs(REFUSALS) do
+    it("and does not know it gets the same mail at once without: " .. refusal, function()
+      local seen = attach(2, { BINARY, talk.begin_bdat(), "S: " .. refusal, "S: 503 no", "S: 503 no",
+        { drain = true } }, { BINARY, talk.begin_bdat(), OK, OK, OK, talk.begin_bdat(), OK, OK, OK, talk.bye() })
+      assert.same({ "accepted", "accepted" }, { seen.results[1].status, seen.results[2].status })
+      assert.same({}, seen.results[1].rejected)
+      assert.matches("MAIL was answered with 5%d%d", warning(seen.results[1], "BINARYMIME"))
+      assert.is_nil(warning(seen.results[1], "CHUNKING"))
+      assert.equal(2, #seen.connections)
+      assert.equal("BINARYMIME", types(seen.connections[1]))
+      assert.equal("", types(seen.connections[2]))
+      assert.equal(2, select(2, seen.connections[2].received:gsub("Content%-Transfer%-Encoding: base64", "")))
+    end)
+  end
+
+  it("and refuses the message for it gets it at once without", function()
+    local seen = attach(1, { BINARY, talk.begin_bdat(), OK, OK, "S: 554 5.6.1 no such media", { drain = true } },
+      { BINARY, talk.begin_bdat(), OK, OK, OK, talk.bye() })
+    assert.equal("accepted", seen.results[1].status)
+    assert.is_string(warning(seen.results[1], "BINARYMIME"))
+  end)
+
+  it("and refuses for a reason of its own is not blamed, nor when it has worked", function()
+    for _, refusal in ipairs { "550 5.7.1 not you", "501 5.1.7 bad address", "451 4.6.1 later" } do
+      local seen = attach(2, { BINARY, talk.begin_bdat(), "S: " .. refusal, "S: 503 no", "S: 503 no", "C: RSET", OK,
+        talk.begin_bdat(), OK, OK, OK, talk.bye() })
+      assert.same({ "rejected", "mail" }, { seen.results[1].kind, seen.results[1].stage })
+      assert.is_nil(warning(seen.results[2], "BINARYMIME"))
+      assert.equal("BINARYMIME BINARYMIME", types(seen.connections[1]))
+    end
+    local seen = attach(3, { BINARY, talk.begin_bdat(), OK, OK, OK, talk.begin_bdat(), "S: 555 5.5.4 what?",
+      "S: 503 no", "S: 503 no", "C: RSET", OK, talk.begin_bdat(), OK, OK, OK, talk.bye() })
+    assert.same({ "accepted", "rejected", "accepted" },
+      { seen.results[1].status, seen.results[2].kind, seen.results[3].status })
+    assert.equal("BINARYMIME BINARYMIME BINARYMIME", types(seen.connections[1]))
+  end)
+end)
+
 describe("a memory of quirks", function()
   local function transaction()
-    return { due = 3, may_go_on = function() return true end }
+    return { due = 3, may_go_on = function() return true end, is_binary = function() return false end }
   end
 
   it("tells once what it found, and goes on telling what is to blame", function()
     local memory, flight = quirks.new(), { pipelining = true, chunking = true }
     assert.is_false(memory:avoids "CHUNKING")
     for _ = 1, 2 do
-      assert.equal("CHUNKING", memory:judge(flight, transaction(), "BDAT LAST", 502, "what?"))
+      assert.equal("CHUNKING", memory:judge(flight, transaction(), "BDAT LAST", 502, nil, "what?"))
     end
     assert.is_true(memory:avoids "CHUNKING")
     assert.is_false(memory:avoids "PIPELINING")
@@ -230,16 +293,16 @@ describe("a memory of quirks", function()
     for _, kind in ipairs { "tls", "protocol", "limit" } do
       assert.is_nil(memory:blame(flight, transaction(), "BDAT LAST", { kind = kind }))
     end
-    memory:prove(flight)
-    assert.is_nil(memory:judge(flight, transaction(), "BDAT LAST", 502, "what?"))
-    assert.is_nil(memory:judge(flight, transaction(), "RCPT", 503, "pipelining"))
+    memory:prove(flight, transaction())
+    assert.is_nil(memory:judge(flight, transaction(), "BDAT LAST", 502, nil, "what?"))
+    assert.is_nil(memory:judge(flight, transaction(), "RCPT", 503, nil, "pipelining"))
     assert.is_nil(memory:blame(flight, transaction(), "RCPT", { kind = "timeout" }))
     assert.same({}, memory.notes)
   end)
 
   it("does not blame an extension that was not used", function()
     local memory = quirks.new()
-    assert.is_nil(memory:judge({ pipelining = false }, transaction(), "RCPT", 503, "synchronization"))
+    assert.is_nil(memory:judge({ pipelining = false }, transaction(), "RCPT", 503, nil, "synchronization"))
     assert.is_nil(memory:blame({ pipelining = false }, transaction(), "RCPT", { kind = "closed" }))
   end)
 end)

@@ -75,9 +75,10 @@ static void check_size(lua_State *L, int table, ss_mail_options *o)
   o->size = (uint64_t)ss_opt_field_int(L, table, "size", 0, exact, 0);
 }
 
-static void check_8bit(lua_State *L, int table, ss_mail_options *o)
+static void check_body_type(lua_State *L, int table, ss_mail_options *o)
 {
-  o->body_8bit = ss_opt_field_bool(L, table, "body_8bit");
+  static const char *const types[] = {"8bit", "binary", NULL};
+  o->body = (ss_body_type)(SS_BODY_8BIT + ss_opt_field_choice(L, table, "body", types, -1));
 }
 
 static void check_utf8(lua_State *L, int table, ss_mail_options *o)
@@ -131,7 +132,7 @@ static void check_mail_option(lua_State *L, int table, const char *name, ss_mail
     const char *name;
     void (*check)(lua_State *L, int table, ss_mail_options *o);
   } options[] = {
-      {"size", check_size},           {"body_8bit", check_8bit},        {"smtputf8", check_utf8},
+      {"size", check_size},           {"body", check_body_type},        {"smtputf8", check_utf8},
       {"ret", check_return},          {"envid", check_envid},           {"require_tls", check_require_tls},
       {"deliver_by", check_delivery}, {"deliver_mode", check_delivery}, {"deliver_trace", check_delivery},
       {"priority", check_priority},   {"hold_for", check_hold},         {"hold_until", check_hold},
@@ -153,7 +154,7 @@ static void check_mail_options(lua_State *L, int table, ss_mail_options *o)
 }
 
 /* conn:mail(mailbox, options) -> tag; an empty mailbox is the null reverse-path. Options (smtp/param.h says what they mean,
- * and which are left out where they are not offered): size, body_8bit, smtputf8, require_tls; ret = "full" | "headers",
+ * and which are left out where they are not offered): size, body = "8bit" | "binary", smtputf8, require_tls; ret = "full" | "headers",
  * envid; deliver_by (seconds), deliver_mode = "return" (default) | "notify", deliver_trace; priority; hold_for (seconds),
  * hold_until (seconds since 1970) */
 static int mail(lua_State *L)

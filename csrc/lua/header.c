@@ -1,4 +1,5 @@
 /* header: header fields and the addresses in them, as the Lua layer writes and reads them. */
+#include "lua/charset.h"
 #include "lua/check.h"
 #include "lua/open.h"
 #include "lua/scratch.h"
@@ -10,7 +11,9 @@
 
 static void end_field(lua_State *L, ss_header *h)
 {
-  if (ss_header_end(h) != SS_OK) luaL_error(L, "out of memory for a header");
+  ss_status status = ss_header_end(h);
+  if (status == SS_E_ARGUMENT) luaL_error(L, "the charset of a header does not have what is in it");
+  if (status != SS_OK) luaL_error(L, "out of memory for a header");
 }
 
 static int push_field(lua_State *L, ss_header *h)
@@ -19,17 +22,19 @@ static int push_field(lua_State *L, ss_header *h)
   return ss_scratch_push(L, h->to);
 }
 
-/* Begins the field whose name is the first argument. */
+/* Begins the field whose name is the first argument, and whose charset the third. */
 static ss_header begin_field(lua_State *L)
 {
   ss_header h;
   size_t n;
   const char *name = luaL_checklstring(L, 1, &n);
+  const ss_charset *charset = ss_lua_opt_charset(L, 3);
   ss_header_begin(&h, ss_scratch(L), name, n);
+  h.charset = charset;
   return h;
 }
 
-/* core.header_text(name, s) -> the field of unstructured text, folded, with its CRLF */
+/* core.header_text(name, s[, charset]) -> the field of unstructured text, folded, with its CRLF */
 static int header_text(lua_State *L)
 {
   size_t n;
@@ -69,7 +74,7 @@ static int take_step(lua_State *L, ss_header *h, int at)
   return at + 3;
 }
 
-/* core.header(name, steps) -> the field, folded, with its CRLF. Steps are the elements of a flat list: "token", s;
+/* core.header(name, steps[, charset]) -> the field, folded, with its CRLF. Steps are the elements of a flat list: "token", s;
  * "text", s; "phrase", s; "parameter", name, value: see mime/header.h */
 static int header(lua_State *L)
 {
@@ -122,7 +127,7 @@ static void add_grouped(lua_State *L, ss_header *h)
 }
 
 /* Writes the field whose mailboxes are the list on top of the stack, which it takes away: none where there are none. */
-static void put_mailboxes(lua_State *L, ss_buf *to, const char *field)
+static void put_mailboxes(lua_State *L, ss_buf *to, const char *field, const ss_charset *charset)
 {
   ss_header h;
   int list = lua_gettop(L);
@@ -131,6 +136,7 @@ static void put_mailboxes(lua_State *L, ss_buf *to, const char *field)
   if (!grouped) lua_settop(L, list);
   if (ss_rawlen(L, -1)) {
     ss_header_begin(&h, to, field, strlen(field));
+    h.charset = charset;
     (grouped ? add_grouped : add_mailboxes)(L, &h);
     end_field(L, &h);
   }
@@ -138,7 +144,7 @@ static void put_mailboxes(lua_State *L, ss_buf *to, const char *field)
 }
 
 /* The fields with addresses, in the order in which they are written. */
-static void put_people(lua_State *L, int people, ss_buf *to)
+static void put_people(lua_State *L, int people, ss_buf *to, const ss_charset *charset)
 {
   static const struct {
     const char *key, *name;
@@ -146,7 +152,7 @@ static void put_people(lua_State *L, int people, ss_buf *to)
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     lua_getfield(L, people, fields[i].key);
     if (lua_istable(L, -1))
-      put_mailboxes(L, to, fields[i].name);
+      put_mailboxes(L, to, fields[i].name, charset);
     else
       lua_pop(L, 1);
   }
@@ -169,8 +175,8 @@ static void put_fields(lua_State *L, ss_buf *to, const char *s, size_t n)
   if (ss_buf_append(to, s, n) != SS_OK) luaL_error(L, "out of memory for a header");
 }
 
-/* core.header_message(people, date, subject, id, more) -> the fields Date, those of people, Subject where it is not nil,
- * Message-ID, those of the string `more`, and MIME-Version. people is { from =, sender =, reply_to =, to =, cc = }, each
+/* core.header_message(people, date, subject, id, more[, charset]) -> the fields Date, those of people, Subject where it is
+ * not nil, Message-ID, those of the string `more`, and MIME-Version. people is { from =, sender =, reply_to =, to =, cc = }, each
  * nil or a list of { name = or nil, address = }; where that has a list `written`, it is written instead (add_grouped) */
 static int header_message(lua_State *L)
 {
@@ -178,12 +184,14 @@ static int header_message(lua_State *L)
   size_t n, more_n;
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *subject = luaL_optlstring(L, 3, NULL, &n), *more = luaL_checklstring(L, 5, &more_n);
+  const ss_charset *charset = ss_lua_opt_charset(L, 6);
   ss_buf *to = ss_scratch(L);
   put_token(L, to, "Date", 2);
-  put_people(L, 1, to);
+  put_people(L, 1, to, charset);
   if (subject) {
     ss_header h;
     ss_header_begin(&h, to, "Subject", strlen("Subject"));
+    h.charset = charset;
     ss_header_text(&h, subject, n);
     end_field(L, &h);
   }
@@ -217,7 +225,7 @@ static int push_group(lua_State *L, const ss_address *a, ss_buf *name)
 static int push_mailbox(lua_State *L, const ss_address *a, const char *spec, ss_buf *name)
 {
   ss_mailbox box;
-  const char *wrong = ss_mailbox_parse(spec, a->spec_n, &box);
+  const char *wrong = ss_mailbox_read(spec, a->spec_n, &box);
   if (wrong) {
     lua_pushnil(L);
     lua_pushliteral(L, "mailbox");
@@ -235,13 +243,15 @@ static int push_mailbox(lua_State *L, const ss_address *a, const char *spec, ss_
   lua_pushlstring(L, spec, box.local_length);
   lua_pushlstring(L, spec + box.domain_start, a->spec_n - box.domain_start);
   lua_pushboolean(L, box.internationalized);
-  return 6;
+  lua_pushboolean(L, box.idn);
+  return 7;
 }
 
 /* core.address(s, at, in_group) -> where the comma behind the mailbox that begins behind `at` is, or in a group its
- * semicolon (#s + 1: there is neither), its address, name or nil, local part, domain, internationalized | where the colon
- * of a group is, nil, the group's name | nil, what the fault is about ("item", "empty", "comma" or "mailbox"), from where
- * to where it stands in s, and for "item" and "mailbox" what is wrong */
+ * semicolon (#s + 1: there is neither), its address, name or nil, local part, domain, internationalized, idn
+ * (ss_mailbox_read: the domain was not judged) | where the colon of a group is, nil, the group's name | nil, what the fault
+ * is about ("item", "empty", "comma" or "mailbox"), from where to where it stands in s, and for "item" and "mailbox" what
+ * is wrong */
 static int address(lua_State *L)
 {
   size_t n;

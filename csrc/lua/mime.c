@@ -57,14 +57,17 @@ static void push_encodings(lua_State *L, const ss_scan *facts)
   lua_pushstring(L, ss_text_encoding(facts, true));
 }
 
-/* core.text(s) -> the encoding that carries the text to a server without 8BITMIME, that for one with it | nil when it is
- * no UTF-8 or holds NUL */
+/* core.text(s[, converted]) -> the encoding that carries the text to a server without 8BITMIME, that for one with it | nil
+ * when it is no UTF-8, or holds NUL. What was converted to another charset is no UTF-8 any more. */
 static int text(lua_State *L)
 {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
-  ss_scan facts;
-  if (ss_text_look((const uint8_t *)s, n, &facts) != SS_OK) return 0;
+  ss_scan facts = {0};
+  if (lua_toboolean(L, 2))
+    ss_scan_update(&facts, (const uint8_t *)s, n);
+  else if (ss_text_look((const uint8_t *)s, n, &facts) != SS_OK)
+    return 0;
   push_encodings(L, &facts);
   return 2;
 }
@@ -123,13 +126,19 @@ static int push_output(lua_State *L, encoder *e, ss_status status)
   return 1;
 }
 
-/* encoder:update(s) -> what is settled of the encoding so far, "" included | nil, what is wrong with s. s is of at
- * most 1 MiB. */
+/* encoder:update(s[, from, n]) -> what is settled of the encoding so far, "" included | nil, what is wrong with s. s is of
+ * at most 1 MiB; or so are the n bytes of it that begin with byte `from` (1-based), or as many as there are. */
 static int encoder_update(lua_State *L)
 {
   encoder *e = check_encoder(L, 1);
   size_t n;
   const char *s = luaL_checklstring(L, 2, &n);
+  if (!lua_isnoneornil(L, 3)) {
+    size_t skip = (size_t)ss_check_int(L, 3, 1, (lua_Integer)n + 1) - 1;
+    size_t most = (size_t)ss_check_int(L, 4, 0, SS_CODEC_INPUT);
+    s += skip;
+    n = n - skip < most ? n - skip : most;
+  }
   luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
   return push_output(L, e, e->codec->update(e->state, (const uint8_t *)s, n, &e->out));
 }

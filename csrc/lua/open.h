@@ -8,6 +8,7 @@
 void ss_lua_open_access(lua_State *L);
 void ss_lua_open_text(lua_State *L);
 void ss_lua_open_mime(lua_State *L);
+void ss_lua_open_charset(lua_State *L);
 void ss_lua_open_header(lua_State *L);
 void ss_lua_open_part(lua_State *L);
 void ss_lua_open_dkim(lua_State *L);

@@ -20,12 +20,13 @@ enum { SHAPE = 1, SEVEN = 2, EIGHT = 3, BODY = 4, MENDS = 5 };
 enum { BOUNDARY = 2, FIRST = 3 };
 
 /* Where the arguments are, and behind them the list of segments, once there is one. */
-enum { NODE = 1, EIGHT_BIT, HEAD, SEGMENTS };
+enum { NODE = 1, EIGHT_BIT, HEAD, BINARY, SEGMENTS };
 
 typedef struct writer {
   lua_State *L;
   ss_buf *to;   /* what was written behind the last segment */
   int way;      /* SEVEN or EIGHT */
+  bool binary;  /* what would be base64, byte for byte, is not encoded at all (RFC 3030) */
   int segments; /* how many there are */
   bool open;    /* what was written last is no whole line */
 } writer;
@@ -71,24 +72,40 @@ static bool element(lua_State *L, int node, int at)
   return lua_istable(L, -1);
 }
 
+/* Pushes the encoding of a leaf. */
+static const char *push_leaf_encoding(writer *w, int node)
+{
+  lua_State *L = w->L;
+  lua_rawgeti(L, node, w->way);
+  const char *encoding = lua_tostring(L, -1);
+  if (!w->binary || !encoding || strcmp(encoding, "base64") != 0) return encoding;
+  lua_rawgeti(L, node, MENDS);
+  bool is_text = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  if (is_text) return encoding;
+  lua_pushliteral(L, "binary");
+  lua_replace(L, -2);
+  return lua_tostring(L, -1);
+}
+
 /* Pushes the encoding of the node on top of the stack: of a leaf its own, of a multipart what its parts ask for (RFC
- * 2045 section 6.4: what holds 8-bit parts is 8-bit itself). Returns it, or NULL where a part cannot go this way; sets
- * *many to whether the node is a multipart. */
+ * 2045 section 6.4: what holds 8-bit parts is 8-bit itself, and what holds binary ones binary). Returns it, or NULL where a
+ * part cannot go this way; sets *many to whether the node is a multipart. */
 static const char *push_encoding(writer *w, bool *many)
 {
   lua_State *L = w->L;
   int node = lua_gettop(L);
   *many = element(L, node, FIRST);
-  if (!*many) {
-    lua_rawgeti(L, node, w->way);
-    return lua_tostring(L, -1);
-  }
+  if (!*many) return push_leaf_encoding(w, node);
   luaL_checkstack(L, LUA_MINSTACK, "parts within parts");
   const char *whole = "7bit";
   for (int at = FIRST; whole && element(L, node, at); at++) {
     bool within;
     const char *encoding = push_encoding(w, &within);
-    if (!encoding || strcmp(encoding, "8bit") == 0) whole = encoding;
+    if (!encoding)
+      whole = NULL;
+    else if (strcmp(encoding, "binary") == 0 || (strcmp(encoding, "8bit") == 0 && strcmp(whole, "7bit") == 0))
+      whole = *encoding == '8' ? "8bit" : "binary";
     lua_settop(L, node);
   }
   lua_settop(L, node);
@@ -109,8 +126,12 @@ static void put_body(writer *w, int body, const char *encoding, bool mends)
 {
   size_t n;
   const uint8_t *s = (const uint8_t *)luaL_checklstring(w->L, body, &n);
-  ss_status status =
-      mends ? ss_text_write(s, n, encoding, w->to) : ss_codec_whole(ss_codec_find(encoding), s, n, w->to);
+  const ss_codec *codec = ss_codec_find(encoding);
+  ss_status status;
+  if (mends)
+    status = ss_text_write(s, n, encoding, w->to);
+  else
+    status = codec ? ss_codec_whole(codec, s, n, w->to) : ss_buf_append(w->to, s, n);
   if (status != SS_OK) luaL_error(w->L, "a body cannot be encoded");
 }
 
@@ -186,14 +207,15 @@ static const char *write_node(writer *w)
   return name;
 }
 
-/* core.render(node, eight_bit, head) -> the message behind these header fields for a server that takes 8 bits, or does
- * not, as one string where all of it is in memory and short, otherwise nil; nil, or a list of strings and of the leaves
- * that are read as they are sent; whether there are 8 bits in its bodies | nothing where a part cannot go this way */
+/* core.render(node, eight_bit, head[, binary]) -> the message behind these header fields for a server that takes 8 bits, or
+ * does not, and `binary` bodies, as one string where all of it is in memory and short, otherwise nil; nil, or a list of
+ * strings and of the leaves that are read as they are sent; whether there are 8 bits in its bodies; whether some are binary
+ * | nothing where a part cannot go this way */
 static int render(lua_State *L)
 {
   size_t n;
   luaL_checktype(L, NODE, LUA_TTABLE);
-  writer w = {.L = L, .way = lua_toboolean(L, EIGHT_BIT) ? EIGHT : SEVEN};
+  writer w = {.L = L, .way = lua_toboolean(L, EIGHT_BIT) ? EIGHT : SEVEN, .binary = lua_toboolean(L, BINARY)};
   const char *head = luaL_checklstring(L, HEAD, &n);
   lua_settop(L, SEGMENTS);
   w.to = ss_scratch(L);
@@ -210,7 +232,8 @@ static int render(lua_State *L)
   }
   lua_pushvalue(L, SEGMENTS);
   lua_pushboolean(L, strcmp(encoding, "8bit") == 0);
-  return 3;
+  lua_pushboolean(L, strcmp(encoding, "binary") == 0);
+  return 4;
 }
 
 void ss_lua_open_part(lua_State *L)

@@ -12,13 +12,14 @@
 
 #define POOL "smtpsec.random"
 
-/* core.mailbox(s) -> local part, domain, internationalized | nil, what is wrong */
+/* core.mailbox(s[, idn]) -> local part, domain, internationalized, false | nil, what is wrong. With `idn`, a domain that is
+ * not ASCII, or has A-labels, is not judged: true is then what comes fourth (ss_mailbox_read) */
 static int mailbox(lua_State *L)
 {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
   ss_mailbox box;
-  const char *wrong = ss_mailbox_parse(s, n, &box);
+  const char *wrong = (lua_toboolean(L, 2) ? ss_mailbox_read : ss_mailbox_parse)(s, n, &box);
   if (wrong) {
     lua_pushnil(L);
     lua_pushstring(L, wrong);
@@ -27,7 +28,8 @@ static int mailbox(lua_State *L)
   lua_pushlstring(L, s, box.local_length);
   lua_pushlstring(L, s + box.domain_start, n - box.domain_start);
   lua_pushboolean(L, box.internationalized);
-  return 3;
+  lua_pushboolean(L, box.idn);
+  return 4;
 }
 
 /* core.domain(s) -> true | nil, what is wrong */

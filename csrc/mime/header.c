@@ -44,20 +44,34 @@ static void token(ss_header *h, size_t lead, const uint8_t *p, size_t n)
   put(h, p, n);
 }
 
+/* The charset does not have what stands there, though the caller has looked. */
+static void give_up(ss_header *h)
+{
+  if (h->status == SS_OK) h->status = SS_E_ARGUMENT;
+}
+
 static bool encode_some(ss_header *h, ss_word *word, const uint8_t *p, size_t n, char encoding, bool torn)
 {
-  return ss_word_encode(word, p, n, encoding, SS_HEADER_WIDTH - h->column - 1, torn);
+  size_t room = SS_HEADER_WIDTH - h->column - 1;
+  if (!h->charset) return ss_word_encode(word, p, n, encoding, room, torn);
+  ss_word_encode_in(word, h->charset, p, n, room);
+  return true;
 }
 
 static void encoded(ss_header *h, const uint8_t *p, size_t n)
 {
   char encoding = ss_word_shorter(p, n);
+  size_t shortest = h->charset ? ss_word_shortest_in(h->charset) : SS_WORD_SHORTEST;
   for (ss_word word; n; p += word.takes, n -= word.takes) {
-    if (h->column + 1 + SS_WORD_SHORTEST > SS_HEADER_WIDTH) fold(h);
+    if (h->column + 1 + shortest > SS_HEADER_WIDTH) fold(h);
     bool new_line = h->column == 0 || !h->begun;
     if (!encode_some(h, &word, p, n, encoding, new_line)) {
       fold(h);
       encode_some(h, &word, p, n, encoding, true);
+    }
+    if (word.takes == 0) {
+      give_up(h);
+      return;
     }
     h->begun = true;
     blanks(h, 1);
@@ -311,13 +325,48 @@ static size_t percent(char *to, const uint8_t *p, size_t n)
   return (size_t)(at - to);
 }
 
+static size_t percent_width(const uint8_t *p, size_t n)
+{
+  size_t width = n;
+  for (size_t i = 0; i < n; i++)
+    if (!is_attribute(p[i])) width += 2;
+  return width;
+}
+
+static void converted_sections(sections *s, const uint8_t *p, size_t n, size_t room)
+{
+  enum { SHORTEST = 3 * SS_CHARSET_WIDEST }; /* any character fits, however long the parameter's name is */
+  for (ss_charset_piece some; n; p += some.takes, n -= some.takes) {
+    size_t limit = room > s->length + SHORTEST ? room - s->length : SHORTEST;
+    ss_charset_take(s->header->charset, p, n, percent_width, limit, &some);
+    if (some.takes == 0) {
+      give_up(s->header);
+      return;
+    }
+    s->length += percent(s->text + s->length, some.bytes, some.length);
+    if (some.takes < n) emit(s, false);
+  }
+  emit(s, true);
+}
+
+static size_t put_charset(char *to, const ss_charset *c)
+{
+  size_t n = c ? c->name_n : sizeof "UTF-8" - 1;
+  memcpy(to, c ? c->name : "UTF-8", n);
+  memcpy(to + n, "''", 2);
+  return n + 2;
+}
+
 static void parameter_sections(ss_header *h, const char *name, size_t name_n, const uint8_t *p, size_t n)
 {
-  static const char charset[] = "UTF-8''";
   enum { AROUND = sizeof " *123*=;" - 1 };
-  sections s = {.header = h, .name = name, .name_n = name_n, .length = sizeof charset - 1};
+  sections s = {.header = h, .name = name, .name_n = name_n};
   size_t room = name_n + AROUND < SS_HEADER_WIDTH ? SS_HEADER_WIDTH - name_n - AROUND : 0;
-  memcpy(s.text, charset, s.length);
+  s.length = put_charset(s.text, h->charset);
+  if (h->charset) {
+    converted_sections(&s, p, n, room);
+    return;
+  }
   for (size_t i = 0; i < n;) {
     uint32_t code;
     char character[3 * SS_UTF8_LONGEST];

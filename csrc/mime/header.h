@@ -3,11 +3,13 @@
  * Tokens are added from left to right. A line is folded before 77 columns, so that a line with an encoded word keeps the
  * 76 of RFC 2047 and every other one the 78 of RFC 5322, wherever a space allows it; what has no space stays whole. No
  * token may be longer than SS_HEADER_LONGEST, so that no line ever passes 998 octets: who makes tokens out of a user's
- * value checks that. Values are UTF-8 without controls, checked before: nothing is refused here. */
+ * value checks that. Values are UTF-8 without controls, checked before, and so is that they can be written in the charset
+ * where there is one: nothing is refused here. */
 #ifndef SS_HEADER_H
 #define SS_HEADER_H
 
 #include "base/buf.h"
+#include "mime/charset.h"
 
 /* Column that no line passes; longest token. */
 enum { SS_HEADER_WIDTH = 76, SS_HEADER_LONGEST = 900 };
@@ -15,9 +17,11 @@ enum { SS_HEADER_WIDTH = 76, SS_HEADER_LONGEST = 900 };
 /* A field that is being written. */
 typedef struct ss_header {
   ss_buf *to;
-  size_t column;    /* of the line begun */
-  bool begun;       /* something follows the name */
-  ss_status status; /* SS_OK, or why nothing is written any more: SS_E_FULL or SS_E_MEMORY */
+  size_t column;             /* of the line begun */
+  bool begun;                /* something follows the name */
+  const ss_charset *charset; /* of encoded text; NULL, as ss_header_begin makes it, for UTF-8 */
+  ss_status
+      status; /* SS_OK, or why nothing is written any more: SS_E_FULL, SS_E_MEMORY, SS_E_ARGUMENT (the charset) */
 } ss_header;
 
 /* Begins a field at the end of `to`. The name leaves room for an encoded word on its line. */

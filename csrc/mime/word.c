@@ -125,3 +125,41 @@ bool ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, si
   word->length = (size_t)(to - word->text);
   return word->takes > 0;
 }
+
+/* What stands around the text: "=?", the charset, "?B?", and "?=". */
+static size_t frame(const ss_charset *c)
+{
+  return c->name_n +
+         sizeof "=?"
+                "?B?"
+                "?=" -
+         1;
+}
+
+size_t ss_word_shortest_in(const ss_charset *c)
+{
+  return frame(c) + ss_base64_length(SS_CHARSET_WIDEST);
+}
+
+static size_t base64_width(const uint8_t *p, size_t n)
+{
+  (void)p;
+  return ss_base64_length(n);
+}
+
+void ss_word_encode_in(ss_word *word, const ss_charset *c, const uint8_t *p, size_t n, size_t room)
+{
+  ss_charset_piece piece;
+  size_t limit = (room < SS_WORD_LONGEST ? room : SS_WORD_LONGEST) - frame(c);
+  ss_charset_take(c, p, n, base64_width, limit, &piece);
+  char *to = word->text;
+  memcpy(to, "=?", 2);
+  memcpy(to + 2, c->name, c->name_n);
+  to += 2 + c->name_n;
+  memcpy(to, "?B?", 3);
+  to += 3 + ss_base64_encode(to + 3, piece.bytes, piece.length);
+  *to++ = '?';
+  *to++ = '=';
+  word->takes = piece.takes;
+  word->length = (size_t)(to - word->text);
+}

@@ -1,11 +1,13 @@
 /* word: encoded words, RFC 2047: text that a header cannot hold as it is.
  *
- * A word is at most 75 characters and holds whole UTF-8 characters only (section 5: each word must decode on its own),
+ * A word is at most 75 characters and holds whole characters only (section 5: each word must decode on its own),
  * and whole graphemes where they are not longer than a word: some readers show each word by itself.
  * The set of characters that the Q encoding leaves alone is the narrow one that is right in phrases too (section 5 (3)),
  * so that one encoder serves subjects and names. */
 #ifndef SS_WORD_H
 #define SS_WORD_H
+
+#include "mime/charset.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +37,11 @@ char ss_word_shorter(const uint8_t *p, size_t n);
  * holds; where there is no room for the first of them, as many of its characters if `torn`, else none. room is
  * SS_WORD_SHORTEST or more, and more than SS_WORD_LONGEST is not used. Returns whether the word holds something. */
 bool ss_word_encode(ss_word *word, const uint8_t *p, size_t n, char encoding, size_t room, bool torn);
+
+/* The same in another charset, by the B encoding: nothing is taken where the charset does not have the first character. */
+void ss_word_encode_in(ss_word *word, const ss_charset *c, const uint8_t *p, size_t n, size_t room);
+
+/* The shortest room in which any single character fits, in that charset. */
+size_t ss_word_shortest_in(const ss_charset *c);
 
 #endif

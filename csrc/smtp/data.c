@@ -77,6 +77,10 @@ static uint8_t *put_line(ss_data *d, uint8_t *to, const uint8_t **line, const ui
 static uint8_t *encode(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
 {
   const uint8_t *end = p + n;
+  if (d->binary) {
+    memcpy(to, p, n);
+    return to + n;
+  }
   while (p < end) {
     const uint8_t *clean = d->after_cr ? p : clean_lines(d, p, end);
     to = put_clean(d, to, p, (size_t)(clean - p));
@@ -87,10 +91,10 @@ static uint8_t *encode(ss_data *d, uint8_t *to, const uint8_t *p, size_t n)
 }
 
 /* Where n bytes and `more` may be written; NULL and *status otherwise. */
-static uint8_t *reserve(ss_buf *to, const void *p, size_t n, size_t more, ss_status *status)
+static uint8_t *reserve(const ss_data *d, ss_buf *to, const void *p, size_t n, size_t more, ss_status *status)
 {
   uint8_t *begin = NULL;
-  if (n && memchr(p, '\0', n))
+  if (n && !d->binary && memchr(p, '\0', n))
     *status = SS_E_ARGUMENT;
   else if (n > SIZE_MAX / 4 || ss_buf_room(to) < ss_data_bound(n) + more)
     *status = SS_E_FULL;
@@ -103,7 +107,7 @@ ss_status ss_data_write(ss_data *d, ss_buf *to, const void *p, size_t n)
 {
   ss_status status = SS_OK;
   if (n == 0) return SS_OK;
-  uint8_t *begin = reserve(to, p, n, 0, &status);
+  uint8_t *begin = reserve(d, to, p, n, 0, &status);
   if (begin) ss_buf_commit(to, (size_t)(encode(d, begin, p, n) - begin));
   return status;
 }
@@ -126,7 +130,7 @@ ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool la
 {
   ss_status status = SS_OK;
   char line[BDAT_LINE];
-  uint8_t *begin = reserve(to, p, n, BDAT_LINE + 2, &status);
+  uint8_t *begin = reserve(d, to, p, n, BDAT_LINE + 2, &status);
   if (!begin) return status;
   /* The count stands before what it counts. Most often it is n, so the octets are written where they then belong, and moved
      where it is not: cheaper than to go over them twice. */

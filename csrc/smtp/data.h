@@ -2,7 +2,9 @@
  * cut its pieces, and the same message either way.
  *
  * Two things happen here and nowhere else: CR and LF leave only as CRLF, whatever came in (a bare one is what SMTP
- * smuggling is made of: section 2.3.8), and with DATA a dot that begins a line is doubled. */
+ * smuggling is made of: section 2.3.8), and with DATA a dot that begins a line is doubled. A message that was declared
+ * binary (RFC 3030 section 3) passes as it is: nothing in it is a line end to the server, which counts its octets, and one
+ * that hands it on by lines has to encode it first. */
 #ifndef SS_DATA_H
 #define SS_DATA_H
 
@@ -10,6 +12,7 @@
 
 typedef struct ss_data {
   bool dotted;    /* dots are doubled */
+  bool binary;    /* nothing is changed; by BDAT only */
   bool after_cr;  /* the last byte in was a CR whose LF was already written */
   bool line_open; /* something was written since the last CRLF */
 } ss_data;
@@ -30,7 +33,7 @@ ss_status ss_data_write(ss_data *d, ss_buf *to, const void *p, size_t n);
 ss_status ss_data_end(ss_data *d, ss_buf *to);
 
 /* Appends a BDAT command with n more bytes, encoded: the last one, if `last`, with a CRLF where the last line lacks it. As
- * ss_data_write. */
+ * ss_data_write. Those of a binary message may be anything. */
 ss_status ss_data_chunk(ss_data *d, ss_buf *to, const void *p, size_t n, bool last);
 
 #endif

@@ -98,7 +98,18 @@ const char *ss_domain_check(const char *s, size_t n)
   return NULL;
 }
 
-const char *ss_mailbox_parse(const char *s, size_t n, ss_mailbox *box)
+/* Whether a label is not ASCII, or an A-label (RFC 5890 section 2.3.2.1). */
+static bool has_idn(const char *s, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    if ((unsigned char)s[i] >= 0x80) return true;
+    if (n - i >= 4 && (i == 0 || s[i - 1] == '.') && ss_ascii_same(s + i, 4, "xn--")) return true;
+  }
+  return false;
+}
+
+/* Finds the two parts of it, and judges the first. */
+static const char *divide(const char *s, size_t n, ss_mailbox *box)
 {
   const char *wrong = controls(s, n);
   if (wrong) return wrong;
@@ -108,12 +119,29 @@ const char *ss_mailbox_parse(const char *s, size_t n, ss_mailbox *box)
   if (local == n) return "has no @";
   if (s[local] != '@') return "has a character before the @ that only a quoted part may hold";
   if ((wrong = check_local(s, local))) return wrong;
-  if ((wrong = ss_domain_check(s + local + 1, n - local - 1))) return wrong;
-  if (n > MAX_MAILBOX) return "is longer than 254 octets (RFC 5321, 4.5.3.1.3)";
-  box->local_length = local;
-  box->domain_start = local + 1;
-  box->internationalized = false;
+  *box = (ss_mailbox){.local_length = local, .domain_start = local + 1};
   for (size_t i = 0; i < local; i++)
     if ((unsigned char)s[i] >= 0x80) box->internationalized = true;
   return NULL;
+}
+
+static const char *check_domain(const char *s, size_t n, const ss_mailbox *box)
+{
+  const char *wrong = ss_domain_check(s + box->domain_start, n - box->domain_start);
+  if (wrong) return wrong;
+  return n > MAX_MAILBOX ? "is longer than 254 octets (RFC 5321, 4.5.3.1.3)" : NULL;
+}
+
+const char *ss_mailbox_parse(const char *s, size_t n, ss_mailbox *box)
+{
+  const char *wrong = divide(s, n, box);
+  return wrong ? wrong : check_domain(s, n, box);
+}
+
+const char *ss_mailbox_read(const char *s, size_t n, ss_mailbox *box)
+{
+  const char *wrong = divide(s, n, box);
+  if (wrong) return wrong;
+  box->idn = has_idn(s + box->domain_start, n - box->domain_start);
+  return box->idn ? NULL : check_domain(s, n, box);
 }

@@ -105,13 +105,31 @@ static ss_status put_size(ss_buf *line, const ss_mail_options *o, const ss_keywo
 
 static bool wants_8bit(const ss_mail_options *o)
 {
-  return o->body_8bit;
+  return o->body == SS_BODY_8BIT;
 }
 
 static ss_status put_8bit(ss_buf *line, const ss_mail_options *o, const ss_keyword *offer, ss_error *e)
 {
   (void)o, (void)offer, (void)e;
   return ss_buf_puts(line, " BODY=8BITMIME");
+}
+
+static bool wants_binary(const ss_mail_options *o)
+{
+  return o->body == SS_BODY_BINARY;
+}
+
+static ss_status put_binary(ss_buf *line, const ss_mail_options *o, const ss_keyword *offer, ss_error *e)
+{
+  (void)o, (void)offer, (void)e;
+  return ss_buf_puts(line, " BODY=BINARYMIME");
+}
+
+/* What has to be offered, and has no parameter. */
+static ss_status put_nothing(ss_buf *line, const ss_mail_options *o, const ss_keyword *offer, ss_error *e)
+{
+  (void)line, (void)o, (void)offer, (void)e;
+  return SS_OK;
 }
 
 static bool wants_utf8(const ss_mail_options *o)
@@ -231,6 +249,9 @@ static const struct {
 } params[] = {
     {"SIZE", wants_size, put_size, NULL},
     {"8BITMIME", wants_8bit, put_8bit, "the message holds octets above 127"},
+    {"BINARYMIME", wants_binary, put_binary, "the message is binary"},
+    {"CHUNKING", wants_binary, put_nothing,
+     "the message is binary"}, /* RFC 3030 section 3: it goes by BDAT only */
     {"SMTPUTF8", wants_utf8, put_utf8, "an address or a header of the message is not ASCII"},
     {"DSN", wants_return, put_return, NULL},
     {"DSN", wants_envid, put_envid, NULL},

@@ -1,7 +1,7 @@
 /* param: the parameters of MAIL and RCPT (RFC 5321 section 4.1.1.2), as typed options only, so that no text of a caller can
  * become one (spec/security: parameter smuggling). A new parameter is a row of the table and a field here.
  *
- * With all of them at their longest, and the longest mailbox, MAIL is 507 octets and so within the 512 of RFC 5321 section
+ * With all of them at their longest, and the longest mailbox, MAIL is 509 octets and so within the 512 of RFC 5321 section
  * 4.5.3.1.4; RCPT stays below the 1012 that RFC 3461 makes of them. */
 #ifndef SS_PARAM_H
 #define SS_PARAM_H
@@ -10,6 +10,9 @@
 
 enum { SS_ENVID_MAX = 100, SS_SECONDS_MAX = 999999999, SS_PRIORITY_MAX = 9 };
 #define SS_DATE_MAX INT64_C(253402300799) /* the last second of the year 9999 */
+
+/* What a body is made of (RFC 5321 section 2.4): lines of ASCII, lines of octets (RFC 6152), or octets (RFC 3030). */
+typedef enum ss_body_type { SS_BODY_7BIT, SS_BODY_8BIT, SS_BODY_BINARY } ss_body_type;
 
 /* What a failure notice carries of the message (RFC 3461 section 4.3). */
 typedef enum ss_return { SS_RETURN_ANY, SS_RETURN_FULL, SS_RETURN_HEADERS } ss_return;
@@ -20,7 +23,7 @@ typedef enum ss_deliver { SS_DELIVER_ANYTIME, SS_DELIVER_OR_RETURN, SS_DELIVER_O
 
 typedef struct ss_mail_options {
   uint64_t size;       /* bytes of the message, 0 where unknown (RFC 1870) */
-  bool body_8bit;      /* the message holds octets above 127 (RFC 6152) */
+  ss_body_type body;   /* SS_BODY_BINARY goes by BDAT only */
   bool smtputf8;       /* addresses or headers are not ASCII (RFC 6531) */
   bool require_tls;    /* no server on the way may pass it on in clear (RFC 8689) */
   ss_return ret;       /* left out where DSN is not offered, as is: */

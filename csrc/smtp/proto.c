@@ -77,6 +77,8 @@ int64_t ss_proto_command(ss_proto *p, ss_verb verb, const char *argument, size_t
     const char *wrong = ss_domain_check(argument, n);
     if (wrong) return ss_fail(e, SS_E_ARGUMENT, "the name for %s %s", ss_verb_rule_of(verb)->name, wrong);
   }
+  if (verb == SS_DATA && p->binary)
+    return ss_fail(e, SS_E_STATE, "a binary message goes by BDAT, not by DATA (RFC 3030, 3)");
   if (verb == SS_STARTTLS && !ss_caps_find(&p->caps, "STARTTLS", NULL))
     return ss_fail(e, SS_E_UNOFFERED, "the server does not offer STARTTLS");
   return plain_command(p, verb, argument, n, e);
@@ -107,6 +109,7 @@ int64_t ss_proto_mail(ss_proto *p, const char *mailbox, size_t n, const ss_mail_
   int64_t tag = enqueue(p, SS_MAIL, mark, status, e);
   if (tag < 0) return tag;
   p->smtputf8 = o->smtputf8;
+  p->binary = o->body == SS_BODY_BINARY;
   p->begun++;
   return tag;
 }
@@ -281,7 +284,10 @@ int64_t ss_proto_chunk(ss_proto *p, const void *bytes, size_t n, bool last, ss_e
   if (!may_write(p, verb))
     return ss_fail(e, SS_E_FULL, "what was queued before must be written, and answered, first");
   ss_data after = p->data;
-  if (p->sending == SS_ADDRESSED) ss_data_begin(&after, false);
+  if (p->sending == SS_ADDRESSED) {
+    ss_data_begin(&after, false);
+    after.binary = p->binary;
+  }
   size_t before = ss_buf_len(&p->out);
   int64_t tag = ss_data_chunk(&after, &p->out, bytes, n, last);
   if (tag == SS_E_ARGUMENT) return ss_fail(e, SS_E_ARGUMENT, "the message contains a NUL");

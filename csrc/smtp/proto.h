@@ -31,6 +31,7 @@ typedef struct ss_proto {
   bool lmtp; /* LHLO was accepted: the end of a message has a reply for each of them (RFC 2033 section 4.2) */
   bool mail_accepted; /* likewise */
   bool smtputf8;      /* the transaction being queued declared it (RFC 6531 section 3.4) */
+  bool binary;        /* likewise (RFC 3030 section 3) */
   bool authenticated;
   bool ended; /* the server said 421, or refused to greet */
 } ss_proto;

@@ -5,9 +5,12 @@
 -- 3.4) is `Name: a@b, c@d;` in such a string, { group =, members = } in a list. What mail programs disagree about is
 -- refused, not guessed: comments, routes, groups in groups, a bare @ in a name. The address itself is the engine's to
 -- judge (csrc/smtp/mailbox.h, RFC 5321), so that what the header shows is what the envelope says; so is where it begins
--- and ends in a string (csrc/mime/address.h).
+-- and ends in a string (csrc/mime/address.h). A domain that is not ASCII becomes its A-labels, in the header too:
+-- so it needs no SMTPUTF8, and the header is the same whatever the server offers. RFC 6532 would allow the other form
+-- there; readers show it for both.
 
 local core = require "smtpsec.core"
+local domains = require "smtpsec.domain"
 local printable = require "smtpsec.printable"
 local text = require "smtpsec.mime.text"
 
@@ -40,15 +43,27 @@ local REFUSALS = {
   end,
 }
 
+-- The address and its domain with A-labels. `shown` is the address as it was given.
+local function in_ascii(local_part, domain, field, shown)
+  local ascii, why = domains.to_ascii(domain)
+  local spec = ascii and local_part .. "@" .. ascii
+  local sound
+  if ascii then sound, why = core.mailbox(spec) end
+  if not sound then return REFUSALS.mailbox(field, printable.value(shown), why) end
+  return spec, ascii
+end
+
 -- Reads the mailbox behind position `at`. Returns it and where the comma behind it is; of a group, nil, where its colon
 -- is, and its name; or nil and the error.
 local function mailbox(s, at, field, in_group)
-  local stop, spec, name, local_part, domain, internationalized = core.address(s, at, in_group)
+  local stop, spec, name, local_part, domain, internationalized, idn = core.address(s, at, in_group)
   if not stop then
     local about, first, last, why = spec, name, local_part, domain
     return REFUSALS[about](field, printable.value(s:sub(first, last)), why)
   end
   if not spec then return nil, stop, name end
+  if idn then spec, domain = in_ascii(local_part, domain, field, spec) end
+  if not spec then return nil, domain end
   local box, err = build(name, spec, local_part, domain, internationalized, field)
   return box, box and stop or err
 end
@@ -117,10 +132,12 @@ local function from_table(value, field)
     local sound, err = text.verdict(field .. "." .. key, value[key] and text.fault(value[key]))
     if not sound then return nil, err end
   end
-  local local_part, domain, internationalized = core.mailbox(value.address)
-  if not local_part then return REFUSALS.mailbox(field, printable.value(value.address), domain) end
+  local spec, local_part, domain, internationalized, idn = value.address, core.mailbox(value.address, true)
+  if not local_part then return REFUSALS.mailbox(field, printable.value(spec), domain) end
+  if idn then spec, domain = in_ascii(local_part, domain, field, spec) end
+  if not spec then return nil, domain end
   local name = value.name ~= "" and value.name or nil
-  return build(name, value.address, local_part, domain, internationalized, field)
+  return build(name, spec, local_part, domain, internationalized, field)
 end
 
 -- One element of a Lua list: a string in it is exactly one mailbox, whoever wrote it.

@@ -6,6 +6,7 @@
 
 local auth = require "smtpsec.config.auth"
 local core = require "smtpsec.core"
+local domain = require "smtpsec.domain"
 local environments = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
 local login = require "smtpsec.config.login"
@@ -58,9 +59,19 @@ local function addresses(list, who)
   if not from then
     from, from_label = who.user, who.user_label
     if not from then from, from_label = first(list, "user") end
-    if type(from) ~= "string" or not core.mailbox(from) then from, from_label = nil, nil end
+    if type(from) ~= "string" or not core.mailbox(from, true) then from, from_label = nil, nil end
   end
   return { from = from, from_label = from_label, to = to, to_label = to_label }
+end
+
+-- The name for EHLO in ASCII, or nil where none was given.
+local function hello_name(given)
+  if not given then return nil end
+  local name, wrong = domain.to_ascii(given)
+  local fine = name
+  if name then fine, wrong = core.domain(name) end
+  if fine then return name end
+  return nil, string.format('"hello" %s %s', printable.value(given), wrong)
 end
 
 -- Everything that depends on the sources, or nil and why.
@@ -83,17 +94,16 @@ local function resolve(given, environment)
     certificate = channel.cert ~= nil })
   if not who then return nil, why end
   for _, note in ipairs(who.notes) do notes[#notes + 1] = note end
-  if given.hello then
-    local fine, wrong = core.domain(given.hello)
-    if not fine then return nil, string.format('"hello" %s %s', printable.value(given.hello), wrong) end
-  end
+  local hello
+  hello, why = hello_name(given.hello)
+  if why then return nil, why end
   local signers
   if given.dkim then
     signers, why = require("smtpsec.config.dkim").resolve(given.dkim, environment, notes)
     if not signers then return nil, why end
   end
-  return { place = place, who = who, channel = channel, auth = how, notes = notes, mail = addresses(list, who),
-    signers = signers }
+  return { place = place, who = who, channel = channel, auth = how, notes = notes, hello = hello,
+    mail = addresses(list, who), signers = signers }
 end
 
 --- Works out the settings.
@@ -121,7 +131,7 @@ function config.resolve(given, environment, level)
     host = place.host, port = place.port, path = place.path, lmtp = place.lmtp or false, provider = place.provider,
     tls = found.channel, login = who.login, user = who.user, password = who.password, token = who.token,
     auth = found.auth,
-    hello = given.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
+    hello = found.hello, timeout = timeouts(given.timeout), io = given.io or "auto",
     pool = filled(given.pool or {}, POOL), rate = given.rate, retry = retry.policy(given.retry),
     recipients = given.recipients or "any", on_event = given.on_event,
     dkim = found.signers, from = mail.from, to = mail.to, notes = found.notes,

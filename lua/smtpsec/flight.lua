@@ -44,9 +44,9 @@ local function settle(self)
   while one and one.launched and one.due <= 0 do
     self.head = one.next
     if not self.head then self.tail = false end
-    if not self.proven and one.final and one.final.code < 400 then
+    if one.final and one.final.code < 400 and (not self.proven or one:is_binary()) then
       self.proven = true
-      self.session.quirks:prove(self)
+      self.session.quirks:prove(self, one)
     end
     self.owner:over(one)
     one = self.head
@@ -83,7 +83,7 @@ local function hear(self, verb, tag, code, enhanced, text, skipped)
   if code == 421 then return nil, leave(self, verb, code, enhanced, text), true end
   local head = self.head
   if not head then return true end
-  if code >= 500 then suspect(self, head, self.session.quirks:judge(self, head, verb, code, text)) end
+  if code >= 500 then suspect(self, head, self.session.quirks:judge(self, head, verb, code, enhanced, text)) end
   head:hear(verb, tag, code, enhanced, text, skipped)
   if head.due <= 0 then settle(self) end
   return true
@@ -182,7 +182,8 @@ local function mail_options(self, one)
     for name, value in pairs(wishes.mail) do options[name] = value end
   end
   options.size = message:size()
-  options.body_8bit, options.smtputf8 = needs["8BITMIME"], needs.SMTPUTF8
+  options.body = needs.BINARYMIME and "binary" or needs["8BITMIME"] and "8bit" or nil
+  options.smtputf8 = needs.SMTPUTF8
   return options
 end
 

@@ -79,7 +79,8 @@ local function joined(one, other)
   return list
 end
 
---- Writes the message for a server.
+--- Writes the message for a server. Data goes raw where the server takes that, and BDAT, by which alone it may come
+-- (RFC 3030 section 3); never in a message that fixes its encodings, such as a raw or a signed one.
 ---@param offered? table set of what the server offers ({ ["8BITMIME"] = true, SMTPUTF8 = true }); none: 7-bit
 ---@return table|nil message
 ---@return table|nil err kind "message": it cannot be sent to this server
@@ -90,7 +91,8 @@ function Draft:render(offered)
     return text.refuse(field, "is not ASCII, and the server does not offer SMTPUTF8",
       "use an ASCII address, or a server that offers SMTPUTF8 (RFC 6531)")
   end
-  local whole, segments, eight_bit = (self.signers and write_to_sign or self.write)(self, offered)
+  local raw_data = offered.BINARYMIME and offered.CHUNKING and not (self.signers or self.fixed)
+  local whole, segments, eight_bit, binary = (self.signers and write_to_sign or self.write)(self, offered, raw_data)
   if not whole and not segments then return nil, eight_bit end
   local signed
   if self.signers then
@@ -105,6 +107,7 @@ function Draft:render(offered)
     extensions = {
       ["8BITMIME"] = eight_bit or (self.utf8_header and offered["8BITMIME"] == true),
       SMTPUTF8 = field ~= nil,
+      BINARYMIME = binary or nil,
     },
   }, Message)
 end
@@ -115,8 +118,9 @@ function Message:envelope()
   return self.parties
 end
 
---- The extensions that this message uses, each of which has to be declared with MAIL (RFC 6152, RFC 6531).
----@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean }; the same table every time
+--- The extensions that this message uses, each of which has to be declared with MAIL (RFC 6152, RFC 6531, RFC 3030).
+---@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean, BINARYMIME = true or nil, instead of 8BITMIME }; the same
+--- table every time
 function Message:needs()
   return self.extensions
 end

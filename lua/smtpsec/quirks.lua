@@ -1,8 +1,8 @@
 --- quirks: what the servers of one mailer were found to offer and not to master.
 --
--- PIPELINING and CHUNKING change what goes over the wire, and a server, or a box in front of it, that offers one and
--- breaks on it would break on every mail. The first time is told in a receipt and as an event; the next connection
--- goes without. What has once worked is not blamed for what fails later.
+-- PIPELINING, CHUNKING and BINARYMIME change what goes over the wire, and a server, or a box in front of it, that
+-- offers one and breaks on it would break on every mail. The first time is told in a receipt and as an event; the next
+-- connection goes without. What has once worked is not blamed for what fails later.
 
 local quirks = {}
 
@@ -22,10 +22,11 @@ function Quirks:avoids(keyword)
   return self.avoided[keyword] == true
 end
 
---- Mails went out by these extensions: they work.
-function Quirks:prove(flight)
+--- A mail went out by these extensions: they work.
+function Quirks:prove(flight, one)
   self.proven.PIPELINING = self.proven.PIPELINING or flight.pipelining
   self.proven.CHUNKING = self.proven.CHUNKING or flight.chunking
+  self.proven.BINARYMIME = self.proven.BINARYMIME or one:is_binary()
 end
 
 local function avoid(self, keyword, why)
@@ -52,15 +53,27 @@ local function complains(text)
   return text:find("pipelin", 1, true) or text:find("synchroni", 1, true)
 end
 
+-- "I do not know that parameter" (501, 504, 555), or command (500); but not where it says that the address is to blame.
+local UNKNOWN_PARAMETER = { [500] = true, [501] = true, [504] = true, [555] = true }
+
+-- X.6.1 is "media not supported" (RFC 3463 section 3.7): RFC 3030 has servers say so at the end of the message, too.
+local function dislikes_binary(one, verb, code, enhanced)
+  if code < 500 or not one:is_binary() then return false end
+  if enhanced == "5.6.1" then return true end
+  return verb == "MAIL" and UNKNOWN_PARAMETER[code] and not (enhanced or ""):find("^5%.1%.")
+end
+
 --- Looks at a refusal, before its transaction hears it.
 ---@param flight table
 ---@param one table the transaction
 ---@param verb string
 ---@param code integer
+---@param enhanced string?
 ---@param text string
 ---@return string? keyword of the extension that is to blame
-function Quirks:judge(flight, one, verb, code, text)
+function Quirks:judge(flight, one, verb, code, enhanced, text)
   local why = string.format("%s was answered with %d", verb, code)
+  if dislikes_binary(one, verb, code, enhanced) then return avoid(self, "BINARYMIME", why) end
   if verb == "BDAT" or verb == "BDAT LAST" then
     return BEWILDERED[code] and one:may_go_on() and not one.body and avoid(self, "CHUNKING", why) or nil
   end

@@ -180,6 +180,7 @@ local function settle(self)
   self.extensions = {}
   self.offers, self.limits = self.conn:capabilities(), self.conn:limits()
   for keyword in pairs(self.offers) do self.extensions[keyword] = true end
+  if self.quirks:avoids "BINARYMIME" then self.extensions.BINARYMIME = nil end
   self.way = way_of(self)
   self.most = math.min(self.settings.pool.max_messages or math.huge, self.limits.MAILMAX or math.huge) -- mails
   local size = tonumber(self.offers.SIZE) or 0

@@ -39,6 +39,11 @@ function Transaction:remaining()
   return #self.to - (self.rejected and #self.rejected or 0)
 end
 
+--- Whether its message was declared binary (RFC 3030).
+function Transaction:is_binary()
+  return self.delivery.message:needs().BINARYMIME == true
+end
+
 --- The recipients that were not refused.
 ---@return string[] a new list
 function Transaction:accepted()

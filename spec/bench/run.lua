@@ -38,6 +38,7 @@ local clients = {
   bulk = { name = "bare C, 64 in flight", words = { programs .. "bare" }, with = { window = 64 }, many = 10 },
   curl = { name = "libcurl", words = { programs .. "curl" } },
   evp = { name = "bare EVP sign", words = { programs .. "sign" } },
+  kernel = { name = "base64 kernel", words = { programs .. "kernel" } },
   esmtp = { name = "libESMTP", words = { programs .. "esmtp" }, plain = true },
   smtplib = { name = "smtplib", words = { "/usr/bin/python3", "spec/bench/peers/smtplib.py" } },
   nodemailer = { name = "nodemailer", words = NODE },
@@ -312,6 +313,50 @@ local function signing()
   os.remove(file)
 end
 
+-- Composing alone: nothing is sent. What is printed as "of libcurl" and "x bare C" has no meaning here.
+local function composition()
+  local ours_and = { "kernel", "nodemailer", "luasocket", "lua5.4", "luajit" }
+  local figures, missing = interleave(ours_and, { mode = "compose", size = 1000000, mails = quick and 20 or 100,
+    warm = 5 }, microseconds)
+  table_of_figures("CPU of composing with an attachment of 1 MB, µs", ours_and, figures, missing, "median", "%.0f")
+  for _, key in ipairs { "lua5.4", "luajit" } do
+    promise("C  composing 1 MB attached, of the base64 kernel's rate: " .. clients[key].name,
+      ratio(figures, "kernel", key), 0.5, true)
+    for _, other in ipairs { "nodemailer", "luasocket" } do
+      promise(("C  composing 1 MB attached, times %s's rate: %s"):format(clients[other].name, clients[key].name),
+        ratio(figures, other, key), 50, true)
+    end
+  end
+  local small = { "luasocket", "lua5.4", "luajit" }
+  figures, missing = interleave(small, { mode = "compose", mails = quick and 2000 or 10000, warm = 500 }, microseconds)
+  table_of_figures("CPU of composing text and html, µs", small, figures, missing, "median", "%.1f")
+  for _, key in ipairs { "lua5.4", "luajit" } do
+    promise("C  composing text and html, times LuaSocket's rate: " .. clients[key].name,
+      ratio(figures, "luasocket", key), 10, true)
+  end
+end
+
+-- What an attachment costs on the wire, TLS and all, where the server takes it as it is (RFC 3030) and where not.
+local function binary()
+  local file, megabytes = dir .. "/binary", quick and 20 or 100
+  process.run(("head -c %d /dev/urandom >%s"):format(megabytes * 1000000, file))
+  heading(("Bytes on the wire of those of a %d MB attachment, %%"):format(megabytes), "BINARYMIME", "without it")
+  server:tell "commits off"
+  for _, key in ipairs { "lua5.4", "luajit" } do
+    local seen = {}
+    for i, line in ipairs { "extra BINARYMIME", "extra" } do
+      server:tell(line)
+      local result, counts = run(key, { mode = "file", file = file })
+      seen[i] = not result.missing and counts.bytes_in / megabytes / 1e4 or nil
+    end
+    row(clients[key].name, number(seen[1], "%.2f"), number(seen[2], "%.2f"))
+    promise(("C  %% of its bytes on the wire, %d MB attached, BINARYMIME: %s"):format(megabytes, clients[key].name),
+      seen[1], 100.5)
+  end
+  server:tell "defaults"
+  os.remove(file)
+end
+
 local function memory()
   local file, size = dir .. "/sparse", quick and "100M" or "1G"
   process.run(("truncate -s %s %s"):format(size, file))
@@ -416,8 +461,8 @@ end
 
 local fine, why = xpcall(function()
   write_message()
-  for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, signing, memory,
-    server_need } do look() end
+  for _, look in ipairs { warm_trips, cold_trips, warm_cpu, cold_cpu, first_mail, attachment, composition,
+    binary, signing, memory, server_need } do look() end
   judge()
 end, debug.traceback)
 if not fine then error(why, 0) end

@@ -6,7 +6,8 @@
 --
 -- Modes: warm (one kept connection), all (send_all, window=), cold (a connection a mail, resuming TLS), first (one mail
 -- of a fresh process, ca_path=), file (a file attached; signed, where key= is the path of a key), turns (send_all to a
--- real server, turns= the file to write), sign (what signing adds to composing; nothing is sent).
+-- real server, turns= the file to write), sign (what signing adds to composing; nothing is sent),
+-- compose (nothing is sent either: text and html, or text and an attachment of size= bytes).
 -- What is printed is for run.lua: key=value. A mode that is not built prints missing=NAME.
 
 local smtpsec = require "smtpsec"
@@ -197,6 +198,27 @@ function modes.turns()
   file:close()
   mailer:close()
   print("mails=" .. #drawn)
+end
+
+-- A mail as the other composers make it: short, with this beside it.
+local function composed(attachments)
+  return smtpsec.message { from = "bench@client.test", to = to, subject = "bench", text = text,
+    html = not attachments and html or nil, attachments = attachments }
+end
+
+function modes.compose()
+  local content = settings.size and ("1234567"):rep(math.ceil(number("size") / 7)):sub(1, number("size"))
+  local attachments = content and { { content = content, filename = "attachment.bin" } }
+  local function compose(n)
+    for _ = 1, n do
+      local octets = 0
+      for chunk in assert(composed(attachments)):chunks() do octets = octets + #chunk end
+      assert(octets > 0)
+    end
+  end
+  compose(number("warm", 20))
+  local mails = number("mails", 100)
+  measure(mails, function() compose(mails) end)
 end
 
 modes[settings.mode or "warm"]()

@@ -61,6 +61,8 @@ local CASES = {
     { SMTP_HOST = "email-smtp.us-east-1.amazonaws.com" }, { provider = "ses", port = 587 } },
   { "a provider known by its host", {}, { SMTP_HOST = "smtp.mail.yahoo.co.jp" },
     { port = 465, mode = "implicit", provider = "yahoo.co.jp" } },
+  { "a name that is not ASCII", { host = "Bücher.example:25" }, {}, { host = "xn--bcher-kva.example", port = 25 } },
+  { "a name that is not ASCII in a URL", { url = "smtps://例え。jp" }, {}, { host = "xn--r8jz45g.jp", port = 465 } },
 }
 
 local WRONG = {
@@ -82,7 +84,8 @@ local WRONG = {
   { "a line end", { host = "a\r\nb" }, {}, '"host" "a  b" has' },
   { "an @", { host = "u@h" }, {}, '"host"' },
   { "a slash", { host = "h/x" }, {}, '"host"' },
-  { "no A-label", { host = "例え.jp" }, {}, "A-label" },
+  { "a name that no A-labels are for", { host = "1א.de" }, {}, '"host" "1א.de" has a domain that mixes' },
+  { "A-labels that are none", { url = "smtps://xn--0.de" }, {}, '"url" has a domain with a label after xn--' },
   { "half an IPv6 address", { host = "[::1" }, {}, '"host"' },
   { "an address that is none", { host = "::g" }, {}, '"host"' },
   { "a bad port in the environment", {}, { SMTP_HOST = "h", SMTP_PORT = "x" },

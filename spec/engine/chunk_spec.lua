@@ -715,6 +715,62 @@ describe("a server that", function()
   end)
 end)
 
+-- RFC 3030 section 3: octets, of which none is a line end, and which DATA cannot carry.
+describe("a binary message", function()
+  local OFFERS = "PIPELINING\nCHUNKING\nBINARYMIME\n8BITMIME"
+  local BINARY = MAIL:gsub(">", "> BODY=BINARYMIME") .. RCPT
+
+  local function begin(offers)
+    local conn = script.ready(offers or OFFERS)
+    assert(conn:mail(mail[2], { body = "binary" }))
+    assert(conn:rcpt(rcpt[2]))
+    return conn
+  end
+
+  local function send(...)
+    local conn, pieces, parts = begin(), { ... }, {}
+    for i, piece in ipairs(pieces) do
+      assert(conn:chunk(piece, 1, i == #pieces))
+      parts[i] = BDAT(piece, i < #pieces)
+    end
+    assert.equal(BINARY .. table.concat(parts), script.drain(conn))
+  end
+
+  it("passes as it is, however it is cut", function()
+    local every = {}
+    for i = 0, 255 do every[i + 1] = string.char(i) end
+    for _, bytes in ipairs { "", "\0", "\r", "\n", "a\nb\rc\r\n.\r\n..\n\0", "\r\n\r\n", table.concat(every) } do
+      send(bytes)
+      for cut = 0, #bytes, math.max(1, math.floor(#bytes / 16)) do send(bytes:sub(1, cut), bytes:sub(cut + 1)) end
+    end
+  end)
+
+  it("does not go by DATA, and what follows it is a message again as all are", function()
+    local conn = begin()
+    local none, status, text = conn:data()
+    assert.same({ nil, "state", "a binary message goes by BDAT, not by DATA (RFC 3030, 3)" }, { none, status, text })
+    assert(conn:chunk("a\n\0", 1, true))
+    assert(conn:rset())
+    assert(conn:mail(mail[2], { body = "8bit" }))
+    assert(conn:rcpt(rcpt[2]))
+    none, status, text = conn:chunk("a\0", 1, true)
+    assert.same({ nil, "argument", "the message contains a NUL" }, { none, status, text })
+    assert(conn:chunk("a\n", 1, true))
+    assert(conn:rset())
+    assert(conn:mail(mail[2]))
+    assert(conn:rcpt(rcpt[2]))
+    assert(conn:data())
+    assert.equal(BINARY .. BDAT "a\n\0" .. "RSET\r\n" .. MAIL:gsub(">", "> BODY=8BITMIME") .. RCPT
+      .. BDAT "a\r\n" .. "RSET\r\n" .. MAIL .. RCPT .. "DATA\r\n", script.drain(conn))
+  end)
+
+  it("takes no more bytes than it has", function()
+    local conn, bytes = begin(), ("\r\n\0"):rep(20000)
+    assert(conn:chunk(bytes, 1, true))
+    assert.equal(#BINARY + #"BDAT 60000 LAST\r\n" + 60000, #script.drain(conn))
+  end)
+end)
+
 describe("an extension that is not to be used", function()
   it("counts as not offered", function()
     local all = "PIPELINING\nCHUNKING\nSIZE 5"

@@ -23,7 +23,7 @@ describe("the parameter", function()
     local all = "SIZE 1000\n8BITMIME\nSMTPUTF8"
     assert.equal(mail "", line(all))
     assert.equal(mail "", line(all, {}))
-    assert.equal(mail "", line(all, { size = 0, body_8bit = false, smtputf8 = false }))
+    assert.equal(mail "", line(all, { size = 0, body = nil, smtputf8 = false }))
   end)
 
   it("SIZE is sent where it is offered, and left out where not", function()
@@ -40,10 +40,19 @@ describe("the parameter", function()
   end)
 
   it("BODY=8BITMIME cannot be left out", function()
-    assert.equal(mail " BODY=8BITMIME", line("8BITMIME", { body_8bit = true }))
-    local status, text = line("SIZE", { body_8bit = true })
+    assert.equal(mail " BODY=8BITMIME", line("8BITMIME", { body = "8bit" }))
+    local status, text = line("SIZE", { body = "8bit" })
     assert.equal("unoffered", status)
     assert.equal("the message holds octets above 127, and the server does not offer 8BITMIME", text)
+  end)
+
+  -- RFC 3030 section 3
+  it("BODY=BINARYMIME cannot be left out, and goes with CHUNKING only", function()
+    assert.equal(mail " BODY=BINARYMIME", line("CHUNKING\nBINARYMIME", { body = "binary" }))
+    local status, text = line("8BITMIME\nCHUNKING", { body = "binary" })
+    assert.same({ "unoffered", "the message is binary, and the server does not offer BINARYMIME" }, { status, text })
+    status, text = line("8BITMIME\nBINARYMIME", { body = "binary" })
+    assert.same({ "unoffered", "the message is binary, and the server does not offer CHUNKING" }, { status, text })
   end)
 
   it("SMTPUTF8 cannot be left out", function()
@@ -55,8 +64,8 @@ describe("the parameter", function()
 
   it("may be one of several", function()
     assert.equal(mail " SIZE=5 BODY=8BITMIME SMTPUTF8",
-      line("SMTPUTF8\nSIZE 10\n8bitmime", { size = 5, body_8bit = true, smtputf8 = true }))
-    assert.equal("unoffered", (line("SIZE 10\n8BITMIME", { size = 5, body_8bit = true, smtputf8 = true })))
+      line("SMTPUTF8\nSIZE 10\n8bitmime", { size = 5, body = "8bit", smtputf8 = true }))
+    assert.equal("unoffered", (line("SIZE 10\n8BITMIME", { size = 5, body = "8bit", smtputf8 = true })))
   end)
 
   -- RFC 3461 sections 4.3 and 4.4
@@ -163,10 +172,10 @@ describe("the parameter", function()
 
   -- RFC 5321 section 4.5.3.1.4
   it("leaves MAIL within 512 octets, even beside all others", function()
-    local conn = script.ready "SIZE\n8BITMIME\nSMTPUTF8\nDSN\nDELIVERBY\nMT-PRIORITY\nFUTURERELEASE"
+    local conn = script.ready "SIZE\nCHUNKING\nBINARYMIME\nSMTPUTF8\nDSN\nDELIVERBY\nMT-PRIORITY\nFUTURERELEASE"
     local long = ("x"):rep(64) .. "@" .. (("y"):rep(61) .. "."):rep(3) .. "abc"
     assert.equal(254, #long)
-    assert(conn:mail(long, { size = 2 ^ 53, body_8bit = true, smtputf8 = true, ret = "full", envid = ("x"):rep(100),
+    assert(conn:mail(long, { size = 2 ^ 53, body = "binary", smtputf8 = true, ret = "full", envid = ("x"):rep(100),
       deliver_by = -999999999, deliver_mode = "notify", deliver_trace = true, priority = -9,
       hold_until = 253402300799 }))
     -- SIZE may grow by 4 digits beyond what Lua can say, and REQUIRETLS has 11 octets.
@@ -177,7 +186,8 @@ describe("the parameter", function()
     local conn = script.ready "SIZE\n8BITMIME\nSMTPUTF8\nDSN\nDELIVERBY\nMT-PRIORITY\nFUTURERELEASE"
     for _, options in ipairs {
       { size = "5" }, { size = -1 }, { size = 1.5 }, { size = 2 ^ 54 }, { size = 0 / 0 }, { size = 1 / 0 },
-      { size = {} }, { body_8bit = 1 }, { smtputf8 = "yes" }, { ret = "FULL" }, { ret = true }, { envid = 5 },
+      { size = {} }, { body = 1 }, { body = "7bit" },
+      { smtputf8 = "yes" }, { ret = "FULL" }, { ret = true }, { envid = 5 },
       { require_tls = "no" }, { deliver_by = "60" }, { deliver_by = 1.5 }, { deliver_by = 10 ^ 9 },
       { deliver_mode = "R" }, { deliver_trace = 1 }, { priority = 10 }, { priority = -10 }, { priority = 0.5 },
       { priority = "5" }, { hold_for = -1 }, { hold_for = 10 ^ 9 }, { hold_until = -1 }, { hold_until = 253402300800 },

@@ -45,7 +45,7 @@ describe("transact", function()
   it("queues what the single calls would, byte for byte", function()
     for _, case in ipairs {
       { "a@client.test", { "b@mail.test" }, NONE, NONE, "text\r\n" },
-      { "a@client.test", { "b@mail.test", "c@mail.test", "d@mail.test" }, { size = 6, body_8bit = true }, NONE,
+      { "a@client.test", { "b@mail.test", "c@mail.test", "d@mail.test" }, { size = 6, body = "8bit" }, NONE,
         "text\n" },
       { "", { "b@mail.test" }, { ret = "full", envid = "x" }, { notify = { "delay" }, orcpt = true }, "" },
       { "a@client.test", { "b@mail.test", "c@mail.test" }, NONE, NONE },

@@ -421,7 +421,7 @@ static int64_t next_turn(session *s)
   ss_error *e = &s->e;
   const char *password = s->plan->password;
   const ss_mail_options options = {
-      .body_8bit = true, .ret = SS_RETURN_HEADERS, .envid = "a+b", .envid_length = 3};
+      .body = SS_BODY_8BIT, .ret = SS_RETURN_HEADERS, .envid = "a+b", .envid_length = 3};
   const ss_rcpt_options to = {.notify = SS_NOTIFY_FAILURE | SS_NOTIFY_DELAY, .orcpt = true};
   int64_t tag;
   switch (s->turn++) {

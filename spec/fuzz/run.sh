@@ -55,7 +55,7 @@ greeting() { # greeting MODE VERB [bulk]: up to the reply to EHLO (000) or LHLO 
   printf "zE\\${2:-000}z"
   if test "${3:-}"; then # a length is one byte
     say f '250-mail.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-DSN\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n'
-    say f '250-DELIVERBY 9\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=5\r\n250 FUTURERELEASE 86400 2030-01-01T00:00:00Z\r\n'
+    say f '250-BINARYMIME\r\n250-DELIVERBY 9\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=5\r\n250 FUTURERELEASE 86400 2030-01-01T00:00:00Z\r\n'
   else
     say f '250-mail.test\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n'
     say f '250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 OAUTHBEARER XOAUTH2 EXTERNAL DIGEST-MD5 ANONYMOUS X-OWN\r\n'
@@ -160,7 +160,8 @@ printf '\014\000realm="a",nonce="b",qop="auth",algorithm=md5-sess,charset=utf-8\
 i=0
 for text in '\000a.b+c@mail.test' '\000"a b\\"c"@[IPv6:2001:db8::1]' '\001[192.0.2.1]' '\002QUFBQQ==' \
   '\003\033[2J\342\200\256x' '\004\303\274\360\237\230\200' '\005"J, D" <"a>"@b>, x@[IPv6:::1], N (c)' \
-  '\006From x\r\ny \rz\303\274\n=' '\007say  "hi" \303\274 =?utf-8?Q?x?= \\ ' '\010'; do
+  '\006From x\r\ny \rz\303\274\n=' '\007say  "hi" \303\274 =?utf-8?Q?x?= \\ ' '\010' \
+  '\011\000a \346\227\245\346\234\254 b\302\245\r\n'; do
   # shellcheck disable=SC2059
   printf "$text" | seed text "$i"
   i=$((i + 1))
@@ -184,6 +185,7 @@ cat >"$build/words" <<'W'
 "SMTPUTF8"
 "8BITMIME"
 "CHUNKING"
+"BINARYMIME"
 "DSN"
 "LIMITS RCPTMAX=1"
 "DELIVERBY 9"

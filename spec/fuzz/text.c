@@ -1,10 +1,11 @@
 /* text: the small parsers and writers on any bytes: mailboxes and domains, base64, UTF-8, what makes a peer's words
- * printable, lists of addresses, texts, header fields and the kernels of base64. The first byte chooses. */
+ * printable, lists of addresses, texts, header fields, the kernels of base64 and other charsets. The first byte chooses. */
 #include "base/base64.h"
 #include "base/printable.h"
 #include "base/utf8.h"
 #include "mime/address.h"
 #include "mime/base64_lines.h"
+#include "mime/charset.h"
 #include "mime/codec.h"
 #include "mime/grapheme.h"
 #include "mime/header.h"
@@ -36,8 +37,18 @@ static void domain(const uint8_t *p, size_t n)
 
 static void mailbox(const uint8_t *p, size_t n)
 {
-  ss_mailbox box;
-  if (ss_mailbox_parse((const char *)p, n, &box)) return;
+  ss_mailbox box, read;
+  const char *wrong = ss_mailbox_parse((const char *)p, n, &box);
+  if (!ss_mailbox_read((const char *)p, n, &read)) {
+    REQUIRE(read.idn || !wrong);
+    REQUIRE(read.domain_start == read.local_length + 1 && p[read.local_length] == '@');
+    require_no_controls(p, n);
+  } else {
+    REQUIRE(wrong);
+  }
+  if (wrong) return;
+  REQUIRE(box.local_length == read.local_length && box.internationalized == read.internationalized &&
+          !box.idn);
   REQUIRE(n <= 254 && box.local_length >= 1 && box.local_length <= 64);
   REQUIRE(box.domain_start == box.local_length + 1 && p[box.local_length] == '@');
   REQUIRE(!ss_domain_check((const char *)p + box.domain_start, n - box.domain_start));
@@ -213,12 +224,86 @@ static void lines(const uint8_t *p, size_t n)
   free(other);
 }
 
+static size_t one_each(const uint8_t *p, size_t n)
+{
+  (void)p;
+  return n;
+}
+
+/* Appends what a reader makes of these bytes by themselves. */
+static void read_back(const ss_charset *c, const uint8_t *p, size_t n, ss_buf *to)
+{
+  char name[SS_CHARSET_NAME + 1] = {0}, *in = (char *)(uintptr_t)p;
+  size_t room = 8 * n + 64, left = room;
+  char *out = (char *)ss_buf_reserve(to, room);
+  memcpy(name, c->name, c->name_n);
+  iconv_t from = iconv_open("UTF-8", name);
+  REQUIRE(out && from != (iconv_t)-1 && iconv(from, &in, &n, &out, &left) == 0 && n == 0);
+  REQUIRE(iconv(from, NULL, NULL, &out, &left) == 0);
+  iconv_close(from);
+  ss_buf_commit(to, room - left);
+}
+
+/* A field, folded, in a charset that has all of the text. */
+static void header_in(const ss_charset *c, const uint8_t *p, size_t n)
+{
+  ss_header h;
+  ss_buf field;
+  ss_buf_init(&field, 64 * n + 4096);
+  ss_header_begin(&h, &field, "X", 1);
+  h.charset = c;
+  ss_header_text(&h, (const char *)p, n);
+  ss_header_phrase(&h, (const char *)p, n);
+  ss_header_parameter(&h, "name", 4, (const char *)p, n);
+  REQUIRE(ss_header_end(&h) == SS_OK);
+  for (size_t i = 0; i < ss_buf_len(&field); i++)
+    REQUIRE(ss_buf_data(&field)[i] < 0x80);
+  ss_buf_free(&field);
+}
+
+/* The first byte chooses the charset. Pieces, each read by itself, are what the whole is read as (which is not always what
+ * was written: some charsets have one character where Unicode has two); where not all of the text is in the charset, they
+ * end before what is not. */
+static void charset(const uint8_t *p, size_t n)
+{
+  static const char *const names[] = {"ISO-2022-JP", "Shift_JIS", "EUC-JP", "ISO-8859-1", "GB18030"};
+  ss_charset c;
+  ss_charset_piece piece;
+  ss_buf all, back, pieces;
+  if (n < 2 || ss_utf8_valid(p + 1, n - 1) != n - 1) return;
+  const char *name = names[*p++ % (sizeof names / sizeof *names)];
+  size_t bad = --n, at = 0, fault;
+  if (ss_charset_open(&c, name, strlen(name))) return;
+  ss_buf_init(&all, 16 * n + 4096);
+  ss_buf_init(&back, 256 * n + 4096);
+  ss_buf_init(&pieces, 2048 * n + 4096);
+  ss_status status = ss_charset_convert(&c, p, n, &all, &bad);
+  REQUIRE(status == SS_OK || (status == SS_E_ARGUMENT && bad < n));
+  while (at < n) {
+    ss_charset_take(&c, p + at, n - at, one_each, SS_CHARSET_WIDEST + n % 60, &piece);
+    REQUIRE(piece.takes <= n - at && piece.length <= SS_CHARSET_PIECE);
+    if (piece.takes == 0) break;
+    read_back(&c, piece.bytes, piece.length, &pieces);
+    at += piece.takes;
+  }
+  ss_buf_clear(&all);
+  REQUIRE(at == bad && ss_charset_convert(&c, p, at, &all, &bad) == SS_OK);
+  if (at) read_back(&c, ss_buf_data(&all), ss_buf_len(&all), &back);
+  REQUIRE(ss_buf_len(&back) == ss_buf_len(&pieces));
+  REQUIRE(!ss_buf_len(&back) || memcmp(ss_buf_data(&back), ss_buf_data(&pieces), ss_buf_len(&back)) == 0);
+  if (at == n && ss_text_find_fault(p, n, &fault) == SS_TEXT_SOUND) header_in(&c, p, n);
+  ss_buf_free(&all);
+  ss_buf_free(&back);
+  ss_buf_free(&pieces);
+  ss_charset_close(&c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
   static void (*const parsers[])(const uint8_t *, size_t) = {mailbox,   domain, base64, printable, utf8,
-                                                             addresses, text,   header, lines};
+                                                             addresses, text,   header, lines,     charset};
   if (n == 0) return 0;
   /* On the heap, so that a byte read too far is noticed. */
   uint8_t *copy = malloc(n > 1 ? n - 1 : 1);

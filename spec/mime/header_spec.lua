@@ -204,11 +204,11 @@ describe("core.address", function()
   local core = require "smtpsec.core"
 
   it("reads behind a position inside the string", function()
-    assert.same({ 4, "a@b", nil, "a", "b", false }, { core.address("a@b", 0) })
-    assert.same({ 12, "c@d", "N", "c", "d", false }, { core.address("a@b,N <c@d>", 4) })
+    assert.same({ 4, "a@b", nil, "a", "b", false, false }, { core.address("a@b", 0) })
+    assert.same({ 12, "c@d", "N", "c", "d", false, false }, { core.address("a@b,N <c@d>", 4) })
     assert.same({ nil, "empty", 4, 3 }, { core.address("a@b", 3) })
     assert.same({ 2, nil, "N" }, { core.address("N: a@b;", 0) })
-    assert.same({ 7, "a@b", nil, "a", "b", false }, { core.address("N: a@b;", 2, true) })
+    assert.same({ 7, "a@b", nil, "a", "b", false, false }, { core.address("N: a@b;", 2, true) })
     for _, at in ipairs { -1, 4, 0.5 } do
       assert.error_matches(function() core.address("a@b", at) end, "whole number")
     end

@@ -50,6 +50,32 @@ describe("a rendered tree", function()
     assert.is_nil(whole:find("8bit", 1, true))
   end)
 
+  it("has its data as it is where that may be, and says so of all that it is in", function()
+    local bytes = "\0\r\n--\r.\n\255"
+    local inner = part.multipart(ALTERNATIVE, text("a\n"), data(bytes))
+    local outer = part.extend(part.multipart(MIXED, text("é"), inner, text("日本")), { data("") })
+    local whole, segments, eight_bit, binary = part.render(outer, "", EIGHT, true)
+    assert.same({ nil, false, true }, { segments, eight_bit, binary })
+    assert.is_truthy(whole:find("\r\nContent-Transfer-Encoding: binary\r\n\r\n" .. bytes .. "\r\n--" .. boundary(inner)
+      .. "--", 1, true))
+    assert.equal(4, select(2, whole:gsub("Content%-Transfer%-Encoding: binary", "")))
+    assert.equal(2, select(2, whole:gsub("Content%-Transfer%-Encoding: 8bit", "")))
+    whole = part.render(outer, "", SEVEN, true)
+    assert.equal(4, select(2, whole:gsub("Content%-Transfer%-Encoding: binary", "")))
+    assert.is_nil(whole:find("8bit", 1, true)) -- which is for the server to offer, too
+    whole, segments, eight_bit, binary = part.render(outer, "", EIGHT)
+    assert.same({ nil, true, false }, { segments, eight_bit, binary })
+    assert.is_nil(whole:find("binary", 1, true))
+    whole, segments, eight_bit, binary = part.render(text("日本"), "", EIGHT, true)
+    assert.same({ nil, true, false }, { segments, eight_bit, binary })
+    assert.is_truthy(whole:find("Content-Transfer-Encoding: 8bit", 1, true))
+    local long = data(bytes:rep(body.SHORT))
+    whole, segments, eight_bit, binary = part.render(part.multipart(MIXED, text("é"), long), "", EIGHT, true)
+    assert.same({ nil, false, true }, { whole, eight_bit, binary })
+    assert.is_truthy(gathered(segments):find("binary\r\n\r\n" .. bytes:rep(body.SHORT) .. "\r\n--", 1, true))
+    assert.equal(#bytes * body.SHORT, segments[2].size())
+  end)
+
   it("ends with a line end, whatever the encoding and the length", function()
     for _, long in ipairs { "", ("x\n"):rep(body.SHORT) } do
       for _, content in ipairs { "a", "a\n", "a ", "é", "日本語", "日本語\n" } do

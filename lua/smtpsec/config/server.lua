@@ -4,6 +4,7 @@
 -- a port or a weaker mode written for one server is never used for another.
 
 local core = require "smtpsec.core"
+local domain = require "smtpsec.domain"
 local printable = require "smtpsec.printable"
 local providers = require "smtpsec.providers"
 
@@ -14,13 +15,15 @@ local server = {}
 local DEFAULT_PORT = { implicit = 465, starttls = 587, opportunistic = 25, none = 25 }
 local LMTP_PORT = 24
 
---- Checks a host name or address. Underscores are let through, though no certificate can have one: names of
+--- Checks a host name or address. A name that is not ASCII becomes its A-labels, by which it is then looked up, and
+-- known to TLS. Underscores are let through, though no certificate can have one: names of
 -- containers do.
 ---@param host string
----@return string? bare without the brackets of an IPv6 address; nil when it is not a host
+---@return string? bare in ASCII, and without the brackets of an IPv6 address; nil when it is not a host
 ---@return string? why
 function server.check_host(host)
-  local bare = host:match("^%[([^%[%]]*)%]$") or host
+  local bare, strange = domain.to_ascii(host:match("^%[([^%[%]]*)%]$") or host)
+  if not bare then return nil, strange end
   local question = bare:find(":", 1, true) and "[IPv6:" .. bare .. "]" or bare:gsub("_", "-")
   local fine, why = core.domain(question)
   if fine then return bare end

@@ -30,7 +30,7 @@ local function find_source(entry, field)
 end
 
 -- The name to send, or nil where there is none.
-local function find_name(entry, field)
+local function find_name(entry, field, set)
   local name = entry.filename or entry.path
   if not name then return nil end
   local at = field .. (entry.filename and ".filename" or ".path")
@@ -43,6 +43,10 @@ local function find_name(entry, field)
   end
   if #name > LONGEST_NAME then
     return text.refuse(at, "the file name is longer than %d octets", "give a shorter filename", LONGEST_NAME)
+  end
+  if set then
+    local sound, err = set:convert(name, at)
+    if not sound then return nil, err end
   end
   return name
 end
@@ -85,10 +89,11 @@ end
 --- Makes the part for an entry.
 ---@param entry table its Lua types were checked before
 ---@param field string "attachments[1]"
+---@param set table|nil charset of its file name (charset.lua)
 ---@return table|nil node
 ---@return table|nil err
-function attachment.part(entry, field)
-  local name, name_err = find_name(entry, field)
+function attachment.part(entry, field, set)
+  local name, name_err = find_name(entry, field, set)
   if name_err then return nil, name_err end
   local media_type, parameters = find_type(entry, name, field)
   if not media_type then return nil, parameters end
@@ -99,7 +104,7 @@ function attachment.part(entry, field)
   local inline = entry.inline or (entry.inline == nil and entry.cid ~= nil)
   local shape = part.shape {
     type = media_type, parameters = parameters, filename = name, cid = entry.cid,
-    disposition = inline and "inline" or "attachment",
+    disposition = inline and "inline" or "attachment", charset = set and set.core,
   }
   return find_body(media_type, from, entry, field, shape)
 end

@@ -1,7 +1,8 @@
 --- body: the leaves of the tree that a message is, and which transfer encoding carries each (RFC 2045 section 6).
 --
 -- Three kinds. Text is judged and carried in the plainest encoding that arrives unaltered. Data is base64, byte for
--- byte. A message inside a message may not be encoded at all (RFC 2046 section 5.2.1), so it must fit as it is. The
+-- byte, or "binary", which is no encoding at all, where the server takes that (RFC 3030). A message inside a message
+-- may not be encoded at all (RFC 2046 section 5.2.1), so it must fit as it is. The
 -- choice depends on what the server offers: `seven` is the encoding for a server without 8BITMIME, `eight` that for one
 -- with it. What is short and in memory is encoded when the message is rendered, the rest as it is sent.
 --
@@ -47,9 +48,18 @@ local function streamed(from, field, mends, octets, open)
   return setmetatable({ source = from, field = field, mends = mends, octets = octets, open = open }, Body)
 end
 
-local function long_text(s, field, shape)
-  local sound, err = text.verdict(field, text.body_fault(s))
+local function sound_text(s, field)
+  return text.verdict(field, text.body_fault(s))
+end
+
+-- The bytes of a text in a charset.
+local function converted(s, field, set)
+  local sound, err = sound_text(s, field)
   if not sound then return nil, err end
+  return set:convert(s, field)
+end
+
+local function long_text(s, field, shape)
   local from = source.text(s)
   local scanner = scan(from)
   local facts = scanner:facts()
@@ -57,16 +67,23 @@ local function long_text(s, field, shape)
   return { shape, seven, eight, streamed(from, field, true, facts.canonical, facts.open), true }
 end
 
---- UTF-8 text; its line ends become CRLF.
----@param s string
+--- Text; its line ends become CRLF.
+---@param s string UTF-8
 ---@param field string for errors
 ---@param shape table
+---@param set table|nil the charset in which it goes out (charset.lua); UTF-8 where there is none
 ---@return table|nil leaf
 ---@return table|nil err
-function body.text(s, field, shape)
-  if #s > body.SHORT then return long_text(s, field, shape) end
-  local seven, eight = core.text(s)
-  if not seven then return text.verdict(field, text.body_fault(s)) end
+function body.text(s, field, shape, set)
+  local err
+  if set then s, err = converted(s, field, set) end
+  if err then return nil, err end
+  local long = #s > body.SHORT
+  if long and not set then long, err = sound_text(s, field) end
+  if err then return nil, err end
+  if long then return long_text(s, field, shape) end
+  local seven, eight = core.text(s, set ~= nil)
+  if not seven then return sound_text(s, field) end
   return { shape, seven, eight, s, true }
 end
 
@@ -111,6 +128,7 @@ end
 
 -- The body in an encoding: a function as a source's open() returns it.
 local function read(self, encoding)
+  if encoding == "binary" then return self.source.open() end
   if not self.mends then return source.encoded(self.source, encoding, self.field) end
   local mended = source.through(self.source.open(), "crlf", self.field)
   return ENCODED[encoding] and source.through(mended, encoding, self.field) or mended

@@ -16,13 +16,19 @@ local text = require "smtpsec.mime.text"
 
 local compose = {}
 
-local function text_shape(subtype, method)
-  return part.shape { type = "text/" .. subtype, parameters = { { "charset", "UTF-8" }, method } }
+local function text_shape(subtype, charset, method)
+  return part.shape { type = "text/" .. subtype, parameters = { { "charset", charset }, method } }
 end
 
-local PLAIN, HTML = text_shape("plain"), text_shape("html")
+local PLAIN, HTML = text_shape("plain", "UTF-8"), text_shape("html", "UTF-8")
 
--- RFC 6047 section 2.4: the method of the part is the method of the object in it.
+-- What a text of this subtype is called in a charset: UTF-8 where there is none.
+local function shape_in(set, subtype, usual)
+  return set and text_shape(subtype, set.name) or usual
+end
+
+-- RFC 6047 section 2.4: the method of the part is the method of the object in it. Its charset is UTF-8, whatever that
+-- of the message is (RFC 5545 section 3.1.4).
 local function calendar_part(calendar)
   local content = calendar.content
   if not content or not content:upper():find("^BEGIN:VCALENDAR%s") then
@@ -40,16 +46,16 @@ local function calendar_part(calendar)
     return text.refuse("calendar.method", "%s is not the METHOD of the content, which is %s",
       "make them the same (RFC 6047)", method, inside or "missing")
   end
-  return body.text(content, "calendar.content", text_shape("calendar", method and { "method", method }))
+  return body.text(content, "calendar.content", text_shape("calendar", "UTF-8", method and { "method", method }))
 end
 
 -- The attachments as parts: those that html refers to, and the others.
-local function attachments(given, has_html)
+local function attachments(given, has_html, set)
   local attachment = require "smtpsec.mime.attachment" -- with its table of media types, which most mails do not need
   local related, mixed, seen = {}, {}, {}
   for i, entry in ipairs(given) do
     local field = string.format("attachments[%d]", i)
-    local node, err = attachment.part(entry, field)
+    local node, err = attachment.part(entry, field, set)
     if not node then return nil, err end
     local shape = part.shape_of(node)
     local cid = shape.cid
@@ -71,10 +77,10 @@ local RELATED = part.shape_of_parts { type = "multipart/related", parameters = {
 
 -- The text in the forms in which it is given, the plainest first (RFC 2046 section 5.1.4): the only one, all of them in
 -- a multipart, or nil where there is none.
-local function text_parts(given, related, text_wanted)
+local function text_parts(given, related, text_wanted, set)
   local plain, html, calendar, err
-  if text_wanted then plain, err = body.text(given.text or "", "text", PLAIN) end
-  if not err and given.html then html, err = body.text(given.html, "html", HTML) end
+  if text_wanted then plain, err = body.text(given.text or "", "text", shape_in(set, "plain", PLAIN), set) end
+  if not err and given.html then html, err = body.text(given.html, "html", shape_in(set, "html", HTML), set) end
   if html and related[1] then html = part.extend(part.multipart(RELATED, html), related) end
   if not err and given.calendar then calendar, err = calendar_part(given.calendar) end
   if err then return nil, err end
@@ -87,14 +93,15 @@ local NONE = {}
 
 --- Makes the tree of a message table.
 ---@param given table its Lua types were checked before
+---@param set table|nil charset of its texts and file names (charset.lua)
 ---@return table|nil node
 ---@return table|nil err
-function compose.tree(given)
+function compose.tree(given, set)
   local related, mixed = NONE, NONE
-  if given.attachments then related, mixed = attachments(given.attachments, given.html ~= nil) end
+  if given.attachments then related, mixed = attachments(given.attachments, given.html ~= nil, set) end
   if not related then return nil, mixed end
   local empty = not given.html and not given.calendar and #mixed == 0
-  local forms, err = text_parts(given, related, given.text or empty)
+  local forms, err = text_parts(given, related, given.text or empty, set)
   if err or #mixed == 0 then return forms, err end
   return part.extend(part.multipart(MIXED, forms), mixed)
 end

@@ -2,6 +2,7 @@
 -- What depends on the server is left open until it is rendered.
 
 local address = require "smtpsec.address"
+local charset = require "smtpsec.mime.charset"
 local compose = require "smtpsec.mime.compose"
 local date = require "smtpsec.mime.date"
 local envelope = require "smtpsec.mime.envelope"
@@ -73,7 +74,7 @@ local function find_date(given)
 end
 
 -- The fields that few messages have; "" where there are none.
-local function more_lines(given)
+local function more_lines(given, set)
   local lines = given.auto_submitted and "Auto-Submitted: " .. given.auto_submitted .. "\r\n" or "" -- RFC 3834
   if given.list_unsubscribe then
     local more, err = require("smtpsec.mime.unsubscribe").fields(given.list_unsubscribe)
@@ -81,56 +82,80 @@ local function more_lines(given)
     lines = lines .. table.concat(more)
   end
   if given.headers then
-    local more, err = require("smtpsec.mime.custom").fields(given.headers)
+    local more, err = require("smtpsec.mime.custom").fields(given.headers, set)
     if not more then return nil, err end
     lines = lines .. table.concat(more)
   end
   return lines
 end
 
+-- Whether the charset has all that the header says, but for the fields that a user adds.
+local function check_charset(given, people, set)
+  local sound, err = true, nil
+  if given.subject then sound, err = set:convert(given.subject, "subject") end
+  for _, key in ipairs(PEOPLE) do
+    local boxes = key ~= "bcc" and people[key] or NOBODY
+    for _, box in ipairs(boxes) do
+      if sound and box.name then sound, err = set:convert(box.name, box.field) end
+    end
+    for _, item in ipairs(boxes.written or NOBODY) do
+      if sound and item.group then sound, err = set:convert(item.group, key) end
+    end
+  end
+  return sound, err
+end
+
 -- Everything but the lines that depend on the body. The identifier is returned behind it.
-local function write_header(given, people)
+local function write_header(given, people, set)
   local dated, err = find_date(given)
   if not dated then return nil, err end
   local fault = given.subject and text.fault(given.subject)
   if fault then return text.verdict("subject", fault) end
+  if set then
+    local sound
+    sound, err = check_charset(given, people, set)
+    if not sound then return nil, err end
+  end
   local id, more = given.message_id, ""
   if id then id, err = message_id.check(id) else id = message_id.new(people.from[1].domain) end
   if not id then return nil, err end
-  if given.auto_submitted or given.list_unsubscribe or given.headers then more, err = more_lines(given) end
+  if given.auto_submitted or given.list_unsubscribe or given.headers then more, err = more_lines(given, set) end
   if not more then return nil, err end
-  return header.message(people, dated, given.subject, id, more), id
+  return header.message(people, dated, given.subject, id, more, set and set.core), id
 end
 
 -- A draft's method: the message for a server that offers these extensions, as part.render returns it.
-local function write(draft, offered)
-  return part.render(draft.tree, draft.head, offered)
+local function write(draft, offered, binary)
+  return part.render(draft.tree, draft.head, offered, binary)
 end
 
 --- Makes a draft of the table.
 ---@param given table its Lua types were checked before
 ---@return table|nil draft { id=, head=, parties = envelope, utf8_header = whether the header holds UTF-8,
 --- international = the field that keeps the message from servers without SMTPUTF8 or nil, warnings = for receipts or
---- nil, write = function }
+--- nil, write = function, fixed = whether its encodings must stay as they are }
 ---@return table|nil err
 function composed.new(given)
   local people, err = read_people(given)
   if not people then return nil, err end
-  local sent_by, parties, box, head, id, tree, warnings
+  local sent_by, parties, box, set, head, id, tree, warnings
   sent_by, err = find_sender(people)
   if not sent_by then return nil, err end
   parties, err, box = envelope.new(given.envelope, sent_by, recipients(people))
   if not parties then return nil, err end
-  head, id = write_header(given, people)
+  set, err = charset.find(given.charset)
+  if err then return nil, err end
+  head, id = write_header(given, people, set)
   if not head then return nil, id end
-  tree, err = compose.tree(given)
+  tree, err = compose.tree(given, set)
   if tree and given.smime then
     tree, err, warnings = require("smtpsec.mime.smime").transform(tree, given.smime, people, parties)
   end
   if not tree then return nil, err end
   local field = people.international
   return { id = id, head = head, parties = parties, tree = tree, utf8_header = field ~= nil,
-    international = field or (box and box.field), warnings = warnings, write = write }
+    international = field or (box and box.field), warnings = warnings, write = write,
+    fixed = given.smime ~= nil }
 end
 
 return composed

@@ -55,14 +55,17 @@ local function verbatim(name, value, at)
   return field:close()
 end
 
-local function write(name, value, at)
+local function write(name, value, at, set)
   local key, err = check_name(name, at)
   if not key then return nil, err end
   local sound
   sound, err = text.verdict(at, text.fault(value))
   if not sound then return nil, err end
   if VERBATIM[key] then return verbatim(name, value, at) end
-  return header.text(name, value)
+  if not set then return header.text(name, value) end
+  sound, err = set:convert(value, at)
+  if not sound then return nil, err end
+  return header.text(name, value, set.core)
 end
 
 -- Pairs in the order given, or by name where a map has none. Each with the way to name it in an error.
@@ -81,12 +84,13 @@ end
 
 --- Checks the headers field and writes it.
 ---@param given table map, or list of { name, value }
+---@param set table|nil charset (charset.lua)
 ---@return string[]|nil lines header fields
 ---@return table|nil err
-function custom.fields(given)
+function custom.fields(given, set)
   local lines = {}
   for i, one in ipairs(in_order(given)) do
-    local line, err = write(one.name, one.value, one.at)
+    local line, err = write(one.name, one.value, one.at, set)
     if not line then return nil, err end
     lines[i] = line
   end

@@ -54,7 +54,7 @@ local smime = record("smime", {
 -- look.
 local STRINGS = {
   from = "list", sender = "list", to = "list", cc = "list", bcc = "list", reply_to = "list", subject = true,
-  text = true, html = true, message_id = true, raw = true,
+  text = true, html = true, message_id = true, charset = true, raw = true,
 }
 
 local shape = {
@@ -63,7 +63,7 @@ local shape = {
   calendar = record("calendar", { method = schema.string, content = schema.string }),
   attachments = list(attachment),
   headers = headers,
-  date = schema.number(), message_id = schema.string,
+  date = schema.number(), message_id = schema.string, charset = schema.string,
   auto_submitted = schema.enum { "auto-generated", "auto-replied", "auto-notified" },
   list_unsubscribe = record("list_unsubscribe",
     { url = schema.string, mailto = schema.string, one_click = schema.boolean }),

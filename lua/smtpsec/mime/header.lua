@@ -16,9 +16,10 @@ Field.__index = Field
 
 --- Begins a field. Values are UTF-8 without controls, checked before (text.lua): nothing is refused here.
 ---@param name string
+---@param charset? table a core.charset that has all of its characters; UTF-8 where there is none
 ---@return table field
-function header.field(name)
-  return setmetatable({ name = name, steps = {} }, Field)
+function header.field(name, charset)
+  return setmetatable({ name = name, steps = {}, charset = charset }, Field)
 end
 
 function Field:add(...)
@@ -59,12 +60,13 @@ end
 --- The field as it stands in the message.
 ---@return string with its CRLF
 function Field:close()
-  return core.header(self.name, self.steps)
+  return core.header(self.name, self.steps, self.charset)
 end
 
 --- A field of unstructured text.
 ---@param name string
 ---@param s string
+---@param charset? table as for header.field
 ---@return string with its CRLF
 header.text = core.header_text
 
@@ -75,6 +77,7 @@ header.text = core.header_text
 ---@param subject string|nil
 ---@param id string
 ---@param more string other fields, each with its CRLF
+---@param charset? table as for header.field
 ---@return string with their CRLF
 header.message = core.header_message
 

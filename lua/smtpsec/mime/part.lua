@@ -11,7 +11,7 @@ local token = require "smtpsec.mime.token"
 local part = {}
 
 -- Where what is in a leaf, and where a multipart's first part is.
-local SHAPE, SEVEN, EIGHT, BODY = 1, 2, 3, 4
+local SHAPE, SEVEN, EIGHT, BODY, MENDS = 1, 2, 3, 4, 5
 local FIRST = 3
 
 -- Every boundary is as long as this one, so that the lines around it are always the same.
@@ -19,7 +19,7 @@ local STAND_IN = "=_" .. ("0"):rep(32)
 
 -- Nothing is said of what is not encoded.
 local ENCODING = { ["7bit"] = "" }
-for _, name in ipairs { "8bit", "quoted-printable", "base64" } do
+for _, name in ipairs { "8bit", "binary", "quoted-printable", "base64" } do
   ENCODING[name] = header.field("Content-Transfer-Encoding"):token(name):close()
 end
 
@@ -34,7 +34,7 @@ end
 local function about(fields)
   local lines = ""
   if fields.disposition then
-    local field = header.field("Content-Disposition"):token(fields.disposition)
+    local field = header.field("Content-Disposition", fields.charset):token(fields.disposition)
     if fields.filename then field:parameter("filename", fields.filename) end
     lines = field:close()
   end
@@ -44,7 +44,8 @@ end
 
 --- What the header of a leaf says of it: its lines for each encoding, and the empty line behind them. The same shape
 -- may serve any number of parts.
----@param fields table type ("text/plain"), parameters (list of { name, value }); disposition, filename, cid
+---@param fields table type ("text/plain"), parameters (list of { name, value }); disposition, filename, cid;
+--- charset of the file name, as for header.field
 ---@return table shape
 function part.shape(fields)
   local before, after = content_type(fields), about(fields)
@@ -72,8 +73,8 @@ function part.shape_of(node)
 end
 
 --- A part made of parts: of at least one, now or by part.extend. Its boundary cannot occur in its children: "=_" is
--- in no base64 or quoted-printable text (RFC 2045 section 6.7), and nobody who wrote the content can have guessed the
--- rest.
+-- in no base64 or quoted-printable text (RFC 2045 section 6.7), and nobody who wrote the content, which may be 8-bit or
+-- binary, can have guessed the rest.
 ---@param shape table of type "multipart/mixed", "multipart/alternative" or "multipart/related"
 ---@param first table|nil node, and so are the others; none stands before one that does
 ---@param second table|nil
@@ -116,19 +117,25 @@ end
 ---@param node table
 ---@param head string header fields
 ---@param offered table set of the server's extensions
+---@param binary? boolean whether data may go without an encoding, in a message that is declared binary (RFC 3030)
 ---@return string|nil whole the message, where it is short and in memory
 ---@return table|nil segments otherwise (stream.lua)
 ---@return boolean|table eight_bit whether 8 bits are in its bodies; the error where there is neither
-function part.render(node, head, offered)
+---@return boolean|nil binary whether some of them are binary: then there may be 8 bits, too
+function part.render(node, head, offered, binary)
   local possible = offered["8BITMIME"]
-  local whole, segments, eight_bit = core.render(node, possible, head)
-  if whole then return whole, nil, eight_bit end
+  local whole, segments, eight_bit, is_binary = core.render(node, possible, head, binary)
+  if whole then return whole, nil, eight_bit, is_binary end
   if not segments then return nil, nil, refusal(node) end
   local way = possible and EIGHT or SEVEN
   for i, segment in ipairs(segments) do
-    if type(segment) == "table" then segments[i] = segment[BODY]:segment(segment[way]) end
+    if type(segment) == "table" then
+      local encoding = segment[way]
+      if binary and encoding == "base64" and not segment[MENDS] then encoding = "binary" end
+      segments[i] = segment[BODY]:segment(encoding)
+    end
   end
-  return nil, segments, eight_bit
+  return nil, segments, eight_bit, is_binary
 end
 
 return part

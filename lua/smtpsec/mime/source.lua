@@ -4,7 +4,7 @@
 -- other, nil at the end, or nil and the error. Opening again begins again, except for a reader's, which can be read
 -- only once unless it makes a new one each time. Pieces are small: a source never holds more than one of them besides
 -- what the caller gave. A string's source has it as `string`; a source that can encode what it reads has
--- encoded(encoding), which is then as open().
+-- encoded(encoding, field), which is then as open().
 
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
@@ -15,6 +15,24 @@ local source = {}
 --- Octets in a piece: whole lines of base64 (57 octets each, 78 once encoded), which become just under 64 KiB.
 source.PIECE = 57 * 840
 
+-- A string through an encoder, which reads its pieces where they are.
+local function encode_string(s, encoding, field)
+  local encoder, at = core.encoder(encoding), 1
+  return function()
+    while encoder do
+      local out, why
+      if at <= #s then out, why = encoder:update(s, at, source.PIECE) else out, why = encoder:finish() end
+      if not out or at > #s then
+        encoder:close()
+        encoder = nil
+      end
+      at = at + source.PIECE
+      if not out then return text.refuse(field, why) end
+      if out ~= "" then return out end
+    end
+  end
+end
+
 --- A string.
 ---@param s string
 ---@return table source
@@ -22,6 +40,7 @@ function source.text(s)
   return {
     size = #s,
     string = s,
+    encoded = function(encoding, field) return encode_string(s, encoding, field) end,
     open = function()
       local at = 1
       return function()
@@ -200,7 +219,7 @@ end
 ---@param field string
 ---@return function as open() returns it
 function source.encoded(from, encoding, field)
-  if from.encoded then return from.encoded(encoding) end
+  if from.encoded then return from.encoded(encoding, field) end
   return source.through(from.open(), encoding, field)
 end
 

@@ -1,7 +1,10 @@
 // nodemailer: the ready message (raw) over one kept connection (its pool of one); or a connection a mail; or composed
 // with a file attached.
 //
-//   node nodemailer.js port= ca= message= mails= warm= recipients= mode=warm|cold|mime [user=] [scheme=] [file=]
+//   node nodemailer.js port= ca= message= mails= warm= recipients= mode=warm|cold|mime|compose [user=] [scheme=] [file=]
+//     [size=]
+//
+// compose: nothing is sent; text, and an attachment of size= bytes.
 "use strict";
 const fs = require("fs");
 const nodemailer = require(process.env.BENCH_NODEMAILER);
@@ -36,12 +39,31 @@ function cpu() {
   return (u.user + u.system) / 1e6;
 }
 
+async function compose(n) {
+  const composer = nodemailer.createTransport({ streamTransport: true, newline: "windows" });
+  const content = Buffer.alloc(Number(settings.size), "1234567");
+  for (let i = 0; i < n; i++) {
+    const { message } = await composer.sendMail({
+      from: "bench@client.test", to: "user1@sink.test", subject: "bench", text: "Here is the file.",
+      attachments: [{ filename: "attachment.bin", content }],
+    });
+    for await (const chunk of message) if (!chunk.length) throw new Error("an empty chunk");
+  }
+}
+
 async function send(n, make) {
   for (let i = 0; i < n; i++) await transport.sendMail(make());
 }
 
 (async () => {
   const mails = Number(settings.mails);
+  if (settings.mode === "compose") {
+    await compose(Number(settings.warm));
+    const from = cpu();
+    await compose(mails);
+    console.log(`mails=${mails} cpu=${(cpu() - from).toFixed(6)}`);
+    return;
+  }
   await send(Number(settings.warm), () => ready);
   const before = cpu();
   const started = process.hrtime.bigint();

@@ -178,6 +178,10 @@ static bool check_parameters(conn *c, const path *p, bool mail, bool *utf8)
       say(c, 555, "5.5.4", "unsupported parameter %.*s", (int)(name > 99 ? 99 : name), at);
       return false;
     }
+    if (mail && strncasecmp(at, "BODY=BINARYMIME", word) == 0 && !extra_offered("BINARYMIME")) {
+      say(c, 501, "5.5.4", "BODY is 7BIT or 8BITMIME");
+      return false;
+    }
     if (mail && name == 4 && strncasecmp(at, "SIZE=", 5) == 0 && the_sink.settings.size_max &&
         strtoull(at + 5, NULL, 10) > the_sink.settings.size_max) {
       say(c, 552, "5.3.4", "message too big");
