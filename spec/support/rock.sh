@@ -21,6 +21,7 @@ install_for() { # interpreter, version for LuaRocks, further settings
     "$lua" -e '
       local smtpsec = require "smtpsec"
       require "smtpsec.sink"
+      assert(require "smtpsec.idna".to_ascii "ü.de" and require "smtpsec.saslprep".prepare "ü")
       local mailer = assert(smtpsec.new { host = "localhost", env_file = false })
       assert(mailer:close())
       print(_VERSION, jit and jit.version or "", "loads the installed rock")'
