@@ -195,7 +195,7 @@ $(addprefix $(BENCH)/,sink bare curl esmtp held sign kernel):
 BENCH_ROUNDS ?=
 BENCH_QUICK  ?=
 bench:                              ## round trips, CPU and memory beside other clients (BENCH_ROUNDS=5; BENCH_QUICK=1: a minute)
-	@sh spec/support/deps.sh bench
+	@sh spec/support/deps.sh test && sh spec/support/deps.sh bench
 	@$(MAKE) --no-print-directory --silent all $(addprefix $(BENCH)/,sink bare curl esmtp held sign kernel)
 	@$(call with,5.4) BENCH_ROUNDS=$(BENCH_ROUNDS) BENCH_QUICK=$(BENCH_QUICK) \
 	  lua5.4 spec/bench/run.lua $(BUILD)
