@@ -160,7 +160,7 @@ valgrind:                           ## the specs that measure no time under valg
 	@sh spec/support/deps.sh test
 	@$(MAKE) --no-print-directory all
 	@$(foreach l,$(LUAS),SMTPSEC_THIN=20 $(MAKE) --no-print-directory specs LUA=$(l) SPECS='$(UNTIMED)' \
-	  RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" &&) true
+	  RUNNER="valgrind -q --suppressions=spec/support/valgrind.supp --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" &&) true
 
 gcstress:                           ## the specs with a garbage collector that never rests, on both Luas
 	@sh spec/support/deps.sh test
