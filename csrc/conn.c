@@ -406,12 +406,6 @@ static int64_t began(ss_conn *c, int64_t result, const ss_error *e)
   return outcome(c, result, e);
 }
 
-static ss_status may_authenticate(const ss_conn *c, const char *mechanism, ss_error *e)
-{
-  ss_status status = gate(c, SS_AUTH, e);
-  return status == SS_OK ? ss_proto_check_auth(&c->proto, mechanism, e) : status;
-}
-
 /* RFC 5802 section 4: the names of mechanisms with channel binding end in -PLUS, also of those that are not known here. */
 static bool offers_binding(const ss_caps *caps)
 {
@@ -433,7 +427,7 @@ int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *wh
   ss_binding binding;
   ss_status status = gate(c, SS_AUTH, e);
   if (status == SS_OK && !m) status = ss_fail(e, SS_E_ARGUMENT, "there is no mechanism of this name");
-  if (status == SS_OK) status = may_authenticate(c, m->name, e);
+  if (status == SS_OK) status = ss_proto_check_auth(&c->proto, m->name, e);
   if (status != SS_OK) return status;
   bool bound = who->binding && ss_conn_binding(c, who->binding, &binding);
   status = ss_sasl_begin(&c->sasl, m, who, bound ? &binding : NULL, offers_binding(&c->proto.caps), e);
@@ -445,7 +439,8 @@ int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *wh
 int64_t ss_conn_auth_outside(ss_conn *c, const char *mechanism, const void *initial, size_t n, bool done,
                              ss_error *e)
 {
-  ss_status status = may_authenticate(c, mechanism, e);
+  ss_status status = gate(c, SS_AUTH, e);
+  if (status == SS_OK) status = ss_proto_check_auth(&c->proto, mechanism, e);
   if (status == SS_OK) status = ss_sasl_begin_outside(&c->sasl, mechanism, e);
   if (status != SS_OK) return status;
   if (initial) status = ss_sasl_respond(&c->sasl, initial, n, done, e);

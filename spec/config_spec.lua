@@ -115,7 +115,7 @@ describe("config", function()
     assert.equal("auto", settings.io)
     assert.equal("any", settings.recipients)
     assert.equal(1, settings.pool.size)
-    assert.same({ insecure_cleartext = false, require_channel_binding = false, max_iterations = 1000000 },
+    assert.same({ insecure_cleartext = false, require_channel_binding = false },
       settings.auth)
     assert.is_false(settings.login)
     assert.same({}, settings.notes)
@@ -126,8 +126,7 @@ describe("config", function()
     assert.equal("all", settings.recipients)
     assert.equal(3, settings.pool.size)
     assert.is_number(settings.pool.idle)
-    assert.same({ mechanisms = { "PLAIN" }, insecure_cleartext = true, require_channel_binding = false,
-      max_iterations = 1000000 }, settings.auth)
+    assert.same({ mechanisms = { "PLAIN" }, insecure_cleartext = true, require_channel_binding = false }, settings.auth)
     assert.equal("[192.0.2.1]", settings.hello)
     settings.on_event "something"
     assert.equal("something", heard)

@@ -23,6 +23,15 @@ size_t ss_base64_encode(char *to, const uint8_t *from, size_t n)
   return (size_t)(p - to);
 }
 
+ss_status ss_base64_append(ss_buf *to, const uint8_t *from, size_t n)
+{
+  size_t length = ss_base64_length(n);
+  uint8_t *out = ss_buf_reserve(to, length);
+  if (!out) return ss_buf_room(to) < length ? SS_E_FULL : SS_E_MEMORY;
+  ss_buf_commit(to, ss_base64_encode((char *)out, from, n));
+  return SS_OK;
+}
+
 static int value(char c)
 {
   if (c >= 'A' && c <= 'Z') return c - 'A';

@@ -7,16 +7,6 @@
 /* Characters of base64 in a line behind " b=", and in those that follow it behind " ". */
 enum { LINE = 78, FIRST = LINE - 3, NEXT = LINE - 1 };
 
-static ss_status put_base64(ss_buf *to, const uint8_t *p, size_t n)
-{
-  size_t length = ss_base64_length(n);
-  if (length > ss_buf_room(to)) return SS_E_FULL;
-  uint8_t *room = ss_buf_reserve(to, length);
-  if (!room) return SS_E_MEMORY;
-  ss_buf_commit(to, ss_base64_encode((char *)room, p, n));
-  return SS_OK;
-}
-
 /* Everything up to the value of b=, and into `canonical` the fields that are signed. */
 static ss_status begin(const ss_dkim_work *work, ss_buf *field, ss_buf *canonical)
 {
@@ -26,7 +16,7 @@ static ss_status begin(const ss_dkim_work *work, ss_buf *field, ss_buf *canonica
     status = ss_dkim_pick_fields(work->header, work->header_n, work->names, work->count, work->relaxed,
                                  canonical, field);
   if (status == SS_OK) status = ss_buf_puts(field, ";\r\n bh=");
-  if (status == SS_OK) status = put_base64(field, work->digest, SS_DKIM_DIGEST);
+  if (status == SS_OK) status = ss_base64_append(field, work->digest, SS_DKIM_DIGEST);
   return status == SS_OK ? ss_buf_puts(field, ";\r\n b=") : status;
 }
 

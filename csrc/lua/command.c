@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static int tagged(lua_State *L, int64_t tag, const ss_error *e)
+int ss_lua_push_tag(lua_State *L, int64_t tag, const ss_error *e)
 {
   if (tag < 0) return ss_push_failure(L, e);
   lua_pushinteger(L, (lua_Integer)tag);
@@ -19,14 +19,14 @@ static int greet(lua_State *L, ss_verb verb)
   size_t n;
   ss_conn *c = ss_lua_check_connection(L);
   const char *name = luaL_checklstring(L, 2, &n);
-  return tagged(L, ss_conn_greet(c, verb, name, n, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_greet(c, verb, name, n, &e), &e);
 }
 
 static int simple(lua_State *L, ss_verb verb)
 {
   ss_error e;
   ss_conn *c = ss_lua_check_connection(L);
-  return tagged(L, ss_conn_simple(c, verb, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_simple(c, verb, &e), &e);
 }
 
 static int ehlo(lua_State *L)
@@ -168,7 +168,7 @@ static int mail(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     check_mail_options(L, 3, &options);
   }
-  return tagged(L, ss_conn_mail(c, mailbox, n, &options, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_mail(c, mailbox, n, &options, &e), &e);
 }
 
 /* The field `notify`, a list of words, as a set. */
@@ -207,7 +207,7 @@ static int rcpt(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     check_rcpt_options(L, 3, &options);
   }
-  return tagged(L, ss_conn_rcpt(c, mailbox, n, &options, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_rcpt(c, mailbox, n, &options, &e), &e);
 }
 
 /* What a call takes of the string at 2, beginning with byte `from` at 3 (1-based): as much as goes, *take bytes. */
@@ -322,7 +322,7 @@ static int finish(lua_State *L)
 {
   ss_error e;
   ss_conn *c = ss_lua_check_connection(L);
-  return tagged(L, ss_conn_end(c, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_end(c, &e), &e);
 }
 
 void ss_lua_add_commands(lua_State *L)

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-static int tagged(lua_State *L, int64_t tag, const ss_error *e)
-{
-  if (tag < 0) return ss_push_failure(L, e);
-  lua_pushinteger(L, (lua_Integer)tag);
-  return 1;
-}
-
 static ss_span span(lua_State *L, const char *key)
 {
   ss_span s = {0};
@@ -42,7 +35,7 @@ static int auth(lua_State *L)
       .iterations = (unsigned)ss_opt_field_int(L, 3, "iterations", 1, INT32_MAX, SS_ITERATIONS),
       .binding = ss_opt_field_text(L, 3, "binding"),
   };
-  return tagged(L, ss_conn_auth(c, mechanism, &who, &e), &e);
+  return ss_lua_push_tag(L, ss_conn_auth(c, mechanism, &who, &e), &e);
 }
 
 /* conn:auth_outside(mechanism, initial or nil, done) -> tag: the responses come from the caller */
@@ -53,7 +46,7 @@ static int auth_outside(lua_State *L)
   ss_conn *c = ss_lua_check_connection(L);
   const char *mechanism = check_name(L);
   const char *initial = luaL_optlstring(L, 3, NULL, &n);
-  return tagged(L, ss_conn_auth_outside(c, mechanism, initial, n, lua_toboolean(L, 4), &e), &e);
+  return ss_lua_push_tag(L, ss_conn_auth_outside(c, mechanism, initial, n, lua_toboolean(L, 4), &e), &e);
 }
 
 /* conn:respond(bytes or nil, done) -> true: to the last challenge; nil takes AUTH back */

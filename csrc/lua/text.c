@@ -1,4 +1,5 @@
 /* text: small questions about text that the Lua layer asks the engine, so that there is one answer. */
+#include "base/hex.h"
 #include "base/printable.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -151,7 +152,6 @@ enum { DIGITS = 32, MOST_AROUND = 512 };
  * unguessable bits, `after` (likewise) | error when the system has no randomness to give */
 static int token(lua_State *L)
 {
-  static const char hex[] = "0123456789abcdef";
   unsigned char bytes[DIGITS / 2];
   char text[MOST_AROUND + DIGITS + MOST_AROUND], *to = text;
   size_t before_n, after_n;
@@ -163,11 +163,8 @@ static int token(lua_State *L)
     return luaL_error(L, "the system's random generator failed");
   memcpy(to, before, before_n);
   to += before_n;
-  for (size_t i = 0; i < sizeof bytes; i++) {
-    *to++ = hex[bytes[i] >> 4];
-    *to++ = hex[bytes[i] & 15];
-  }
-  memcpy(to, after, after_n);
+  ss_hex(to, bytes, sizeof bytes);
+  memcpy(to + DIGITS, after, after_n);
   lua_pushlstring(L, text, before_n + DIGITS + after_n);
   return 1;
 }

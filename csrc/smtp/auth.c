@@ -4,14 +4,6 @@
 
 #include <string.h>
 
-static ss_status put_base64(ss_buf *line, const uint8_t *bytes, size_t n)
-{
-  uint8_t *to = ss_buf_reserve(line, ss_base64_length(n));
-  if (!to) return ss_buf_room(line) < ss_base64_length(n) ? SS_E_FULL : SS_E_MEMORY;
-  ss_buf_commit(line, ss_base64_encode((char *)to, bytes, n));
-  return SS_OK;
-}
-
 ss_status ss_auth_command(ss_buf *line, const char *mechanism, const uint8_t *initial, size_t n)
 {
   size_t length = strlen("AUTH ") + strlen(mechanism) + strlen("\r\n");
@@ -21,7 +13,7 @@ ss_status ss_auth_command(ss_buf *line, const char *mechanism, const uint8_t *in
   ss_status status = ss_buf_puts(line, "AUTH ");
   if (status == SS_OK) status = ss_buf_puts(line, mechanism);
   if (status == SS_OK && initial) status = ss_buf_puts(line, n ? " " : " =");
-  if (status == SS_OK && initial && n) status = put_base64(line, initial, n);
+  if (status == SS_OK && initial && n) status = ss_base64_append(line, initial, n);
   if (status == SS_OK) status = ss_buf_puts(line, "\r\n");
   return status;
 }
@@ -30,7 +22,7 @@ ss_status ss_auth_response(ss_buf *line, const uint8_t *response, size_t n)
 {
   if (ss_base64_length(n) + 2 > SS_AUTH_LINE) return SS_E_FULL;
   ss_buf_mark_secret(line);
-  ss_status status = put_base64(line, response, n);
+  ss_status status = ss_base64_append(line, response, n);
   return status == SS_OK ? ss_buf_puts(line, "\r\n") : status;
 }
 

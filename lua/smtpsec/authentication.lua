@@ -5,18 +5,12 @@
 -- those that the caller names. It is tried once, and no weaker one behind it with the same secret. Only a token that
 -- can be made anew is asked for again.
 
-local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
 local mask = require "smtpsec.mask"
+local mechanisms = require "smtpsec.mechanisms"
 local printable = require "smtpsec.printable"
 
 local authentication = {}
-
-local BY_NAME, STRONGEST_FIRST = {}, {}
-for _, mechanism in ipairs(core.mechanisms) do
-  BY_NAME[mechanism.name] = mechanism
-  if not mechanism.only_named then STRONGEST_FIRST[#STRONGEST_FIRST + 1] = mechanism end
-end
 
 local function fail(kind, message, fields)
   fields = fields or {}
@@ -26,15 +20,6 @@ end
 
 -- ---- which mechanism ------------------------------------------------------------------------------------------------
 
--- Those that the caller lets be used, the preferred first.
-local function allowed(settings)
-  local named = settings.auth.mechanisms
-  if not named then return STRONGEST_FIRST end
-  local list = {}
-  for i, one in ipairs(named) do list[i] = BY_NAME[one] or one end
-  return list
-end
-
 -- What an AUTH keyword names.
 local function set_of(parameters)
   local set = {}
@@ -42,17 +27,17 @@ local function set_of(parameters)
   return set
 end
 
--- Whether the caller has all that a mechanism needs.
+-- Whether the caller and the channel have all that a mechanism needs, and it binds where that is demanded.
 local function is_able(mechanism, settings, binding)
-  local binds = mechanism.binds or false
-  return not (mechanism.user and not settings.user) and not (mechanism.password and not settings.password)
-    and not (mechanism.token and not settings.token) and not (mechanism.certificate and not settings.tls.cert)
-    and not (binds and not binding) and not (settings.auth.require_channel_binding and not binds)
+  local has = { user = settings.user, password = settings.password, token = settings.token,
+    certificate = settings.tls.cert }
+  if mechanism.binds then return binding ~= nil and mechanisms.is_served(mechanism, has) end
+  return not settings.auth.require_channel_binding and mechanisms.is_served(mechanism, has)
 end
 
 -- The first of the allowed mechanisms that the server offers and that can be used, and its place among them.
 local function pick(settings, offered, binding)
-  for rank, mechanism in ipairs(allowed(settings)) do
+  for rank, mechanism in ipairs(mechanisms.allowed(settings.auth.mechanisms)) do
     if offered[mechanism.name] and is_able(mechanism, settings, binding) then return mechanism, rank end
   end
 end

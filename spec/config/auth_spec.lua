@@ -13,7 +13,7 @@ end
 
 describe("config.auth", function()
   it("has bounds where nothing is said", function()
-    local none = { insecure_cleartext = false, require_channel_binding = false, max_iterations = 1000000 }
+    local none = { insecure_cleartext = false, require_channel_binding = false }
     assert.same(none, resolve(nil))
     assert.same(none, resolve {})
   end)
@@ -46,21 +46,6 @@ describe("config.auth", function()
     refused('"auth.mechanisms[1].name" must be', { mechanisms = { { name = ("X"):rep(21), step = step } } })
     refused('"auth.mechanisms[1].name" must be', { mechanisms = { { name = "X Y", step = step } } })
     refused('has neither "start" nor "step"', { mechanisms = { { name = "X" } } })
-  end)
-
-  it("tries what was named, else what need not be named", function()
-    local names = {}
-    for _, mechanism in ipairs(auth.candidates()) do
-      assert.is_false(mechanism.only_named)
-      names[mechanism.name] = true
-    end
-    assert.is_true(names.PLAIN)
-    local own = { name = "X", step = step }
-    local list = auth.candidates(resolve({ mechanisms = { "login", own } }).mechanisms)
-    assert.equal("LOGIN", list[1].name)
-    assert.is_true(list[1].password)
-    assert.equal("X", list[2].name)
-    assert.equal(2, #list)
   end)
 
   it("requires no binding that there cannot be", function()

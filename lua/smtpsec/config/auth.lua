@@ -1,27 +1,15 @@
 --- auth: the option "auth", completed: which mechanisms may log in, and what they must be bound to.
 --
--- What a mechanism needs is asked of the mechanism: those of core.mechanisms and those that the caller has written
--- say it in the same words (user, password, token, certificate). Which login there is, is login.lua's question.
+-- Which login there is, is login.lua's question.
 
-local core = require "smtpsec.core"
+local mechanisms = require "smtpsec.mechanisms"
 local printable = require "smtpsec.printable"
 
 local auth = {}
 
--- Most rounds of a key derivation that a server may ask for: a second of a busy machine.
-local MAX_ITERATIONS = 1000000
-
-local function find(name)
-  for _, mechanism in ipairs(core.mechanisms) do
-    if mechanism.name == name then return mechanism end
-  end
-end
-
 local function unknown(name)
-  local names = {}
-  for i, mechanism in ipairs(core.mechanisms) do names[i] = mechanism.name end
   return string.format('"auth.mechanisms" names %s, which is not supported by this version of smtpsec (%s)',
-    printable.value(name), table.concat(names, ", "))
+    printable.value(name), table.concat(mechanisms.names(), ", "))
 end
 
 -- RFC 4422 section 3.1: 1 to 20 capital letters, digits, hyphens and underscores.
@@ -51,21 +39,9 @@ local function named(list)
       result[i], why = own(entry, string.format("auth.mechanisms[%d]", i))
     else
       result[i] = entry:upper()
-      why = not find(result[i]) and unknown(entry)
+      why = not mechanisms.find(result[i]) and unknown(entry)
     end
     if why then return nil, why end
-  end
-  return result
-end
-
---- The mechanisms that may be used: those that were named, else those of the engine that need not be named.
----@param list table? names and tables, as auth.resolve gave them
----@return table[] mechanisms each with user, password, token, certificate and binds (booleans)
-function auth.candidates(list)
-  local result = {}
-  for _, entry in ipairs(list or core.mechanisms) do
-    local mechanism = type(entry) == "string" and find(entry) or entry
-    if list or not mechanism.only_named then result[#result + 1] = mechanism end
   end
   return result
 end
@@ -74,7 +50,7 @@ end
 local function unbindable(given, list, place)
   if not given.require_channel_binding then return nil end
   if place.mode == "none" then return '"auth.require_channel_binding" needs TLS to bind to, and "tls" is "none"' end
-  for _, mechanism in ipairs(auth.candidates(list)) do
+  for _, mechanism in ipairs(mechanisms.allowed(list)) do
     if mechanism.binds then return nil end
   end
   return '"auth.require_channel_binding" needs a mechanism that binds, and none of those that may be used does'
@@ -84,7 +60,7 @@ end
 ---@param given table? the option "auth", checked
 ---@param place table as server.resolve gave it
 ---@return table? settings mechanisms (a list of names in capital letters and of tables) or nil, channel_binding or nil,
---- insecure_cleartext, require_channel_binding, max_iterations
+--- insecure_cleartext, require_channel_binding, max_iterations or nil: the engine's bound
 ---@return string? why
 function auth.resolve(given, place)
   given = given or {}
@@ -98,7 +74,7 @@ function auth.resolve(given, place)
   return {
     mechanisms = list, insecure_cleartext = given.insecure_cleartext or false,
     channel_binding = given.channel_binding, require_channel_binding = given.require_channel_binding or false,
-    max_iterations = given.max_iterations or MAX_ITERATIONS,
+    max_iterations = given.max_iterations,
   }
 end
 

@@ -7,7 +7,7 @@
 -- A login has one secret, a password or a token: that of the strongest source that has either.
 
 local access = require "smtpsec.config.access"
-local auth = require "smtpsec.config.auth"
+local mechanisms = require "smtpsec.mechanisms"
 local providers = require "smtpsec.providers"
 local secret = require "smtpsec.config.secret"
 local server = require "smtpsec.config.server"
@@ -135,16 +135,11 @@ local function lacks_certificate(way)
   end
 end
 
--- Whether a mechanism has what it needs.
-local function serves_secret(mechanism, found, way)
-  local kind = found.secret and found.secret.kind
-  return (not mechanism.user or found.user) and (not mechanism.password or kind == "password")
-    and (not mechanism.token or kind == "token") and (not mechanism.certificate or way.certificate)
-end
-
 local function useless(found, way)
+  local has = { user = found.user, certificate = way.certificate }
+  if found.secret then has[found.secret.kind] = true end
   for _, mechanism in ipairs(way.candidates) do
-    if serves_secret(mechanism, found, way) then return nil end
+    if mechanisms.is_served(mechanism, has) then return nil end
   end
   local what = found.secret and found.secret.label or "what is given"
   local whom = way.mechanisms and 'any of "auth.mechanisms"' or "any mechanism there is"
@@ -223,7 +218,7 @@ function login.resolve(sources, place, environment, how)
   if not found then return nil, why end
   local known = place.provider and providers.get(place.provider) or {}
   local way = { mechanisms = how and how.mechanisms, certificate = how and how.certificate or false }
-  way.candidates = auth.candidates(way.mechanisms)
+  way.candidates = mechanisms.allowed(way.mechanisms)
   way.secretless = is_secretless(way)
   way.without_secret = way.secretless or certificate_will_do(way)
   complete_user(found, known)
