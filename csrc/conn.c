@@ -1,9 +1,7 @@
-/* conn: the facade (smtpsec.h). It routes bytes: wire → (tls) → proto → events, commands → proto → (tls) → wire; runs
- * the SASL exchange; and holds the gates of the security policy. How SMTP or TLS work is not its business. */
-#include "base/ascii.h"
+/* conn: the facade (smtpsec.h). It routes bytes: wire → (tls) → proto → events, commands → proto → (tls) → wire, and
+ * holds the gates of the security policy. How SMTP, TLS or a login work is not its business. */
 #include "base/wipe.h"
-#include "sasl/sasl.h"
-#include "smtp/auth.h"
+#include "login.h"
 #include "smtp/proto.h"
 #include "smtpsec.h"
 
@@ -16,8 +14,7 @@ struct ss_conn {
   ss_tls_mode mode;
   bool insecure_cleartext;
   ss_proto proto;
-  ss_sasl sasl;
-  bool initial_held;  /* the initial response did not fit the AUTH line: it answers the first challenge */
+  ss_login login;
   ss_tls *tls;        /* made at birth, so that a senseless peer is an error before anything is sent */
   bool tls_running;   /* all bytes go through it */
   bool tls_up;        /* and its handshake is done */
@@ -41,7 +38,7 @@ ss_conn *ss_conn_new(const ss_conn_options *o, ss_error *e)
   ss_proto_init(&c->proto);
   c->proto.caps.without_pipelining = o->without_pipelining;
   c->proto.caps.without_chunking = o->without_chunking;
-  ss_sasl_init(&c->sasl);
+  ss_login_init(&c->login);
   if (o->mode == SS_TLS_NONE) return c;
   c->tls = ss_tls_new(o->context, &o->peer, o->session, e);
   c->tls_running = o->mode == SS_TLS_IMPLICIT;
@@ -53,7 +50,7 @@ ss_conn *ss_conn_new(const ss_conn_options *o, ss_error *e)
 void ss_conn_free(ss_conn *c)
 {
   if (!c) return;
-  ss_sasl_free(&c->sasl);
+  ss_login_free(&c->login);
   ss_proto_free(&c->proto);
   ss_tls_free(c->tls);
   free(c);
@@ -71,7 +68,7 @@ static ss_status repeat(const ss_conn *c, ss_error *e)
 static ss_status fatal(ss_conn *c, const ss_error *e)
 {
   c->fault = *e;
-  ss_sasl_end(&c->sasl);
+  ss_login_end(&c->login);
   return e->status;
 }
 
@@ -160,54 +157,7 @@ static ss_status encrypt(ss_conn *c, ss_error *e)
   return SS_OK;
 }
 
-/* What is in a buffer, which is something even where it is empty: "" is a challenge and a response like others. */
-static const uint8_t *bytes_of(const ss_buf *b)
-{
-  return ss_buf_len(b) ? ss_buf_data(b) : (const uint8_t *)"";
-}
-
 /* ---- events --------------------------------------------------------------------------------------------------- */
-
-static ss_status respond(ss_conn *c, ss_error *e)
-{
-  ss_buf *response = &c->sasl.response;
-  ss_status status = ss_proto_respond(&c->proto, ss_buf_data(response), ss_buf_len(response), e);
-  ss_buf_clear(response);
-  return status == SS_OK ? SS_AGAIN : status;
-}
-
-static ss_status decode(ss_buf *challenge, const ss_reply *reply, ss_error *e)
-{
-  ss_status status = ss_auth_challenge(challenge, reply->text, reply->length);
-  if (status == SS_E_ARGUMENT) return ss_fail(e, SS_E_AUTH, "the server sent a challenge that is not base64");
-  if (status == SS_E_FULL)
-    return ss_fail(e, SS_E_AUTH, "the server sent a challenge of more than %d bytes", SS_SASL_BYTES);
-  return status == SS_OK ? SS_OK : ss_fail(e, status, "no memory for a challenge");
-}
-
-/* The mechanism is the caller's: so is the challenge. */
-static ss_status pass_on(ss_conn *c, ss_event *event, ss_error *e)
-{
-  event->type = SS_EVENT_CHALLENGE;
-  event->challenge = bytes_of(&c->sasl.challenge);
-  event->challenge_length = ss_buf_len(&c->sasl.challenge);
-  return ss_sasl_count(&c->sasl, e);
-}
-
-/* A challenge is answered here, where the mechanism is ours; the caller sees only the outcome of AUTH. SS_AGAIN: go on. */
-static ss_status on_challenge(ss_conn *c, ss_event *event, ss_error *e)
-{
-  ss_buf *challenge = &c->sasl.challenge;
-  ss_status status = decode(challenge, &event->reply, e);
-  if (status != SS_OK) return status;
-  if (c->initial_held) {
-    c->initial_held = false;
-    return respond(c, e);
-  }
-  if (!c->sasl.exchange.mechanism) return pass_on(c, event, e);
-  status = ss_sasl_step(&c->sasl, bytes_of(challenge), ss_buf_len(challenge), e);
-  return status == SS_OK ? respond(c, e) : status;
-}
 
 /* RFC 4954 section 4: "*" takes AUTH back. Said, where it still can be, before a connection ends whose server failed its part. */
 static void take_back(ss_conn *c)
@@ -217,20 +167,11 @@ static void take_back(ss_conn *c)
   if (c->tls_up) encrypt(c, &ignored);
 }
 
-/* 235 counts only when the mechanism has said all it has to say, and seen all it has to see: else the server never saw
- * what it accepts, or never proved what it has to prove. */
 static ss_status on_auth(ss_conn *c, ss_event *event, ss_error *e)
 {
-  if (event->reply.code == 334) {
-    ss_status status = on_challenge(c, event, e);
-    if (status == SS_E_AUTH) take_back(c);
-    return status;
-  }
-  bool early = event->reply.code < 400 && (!c->sasl.exchange.done || c->initial_held);
-  ss_sasl_end(&c->sasl);
-  return early ? ss_fail(e, SS_E_AUTH, "the server accepted the login by %s before the exchange was complete",
-                         c->sasl.name)
-               : SS_OK;
+  ss_status status = ss_login_reply(&c->login, &c->proto, event, e);
+  if (status == SS_E_AUTH && event->reply.code == 334) take_back(c);
+  return status;
 }
 
 /* spec/security: response injection. Not one byte may follow the 220, be it a whole line or the beginning of one. */
@@ -382,82 +323,31 @@ int64_t ss_conn_simple(ss_conn *c, ss_verb verb, ss_error *e)
   return status == SS_OK ? outcome(c, ss_proto_command(&c->proto, verb, NULL, 0, e), e) : status;
 }
 
-/* AUTH with s->response as the initial response, where the line has room for it (RFC 4954 section 4). */
-static int64_t auth_with_initial(ss_conn *c, ss_error *e)
-{
-  ss_buf *response = &c->sasl.response;
-  int64_t tag = ss_proto_auth(&c->proto, c->sasl.name, bytes_of(response), ss_buf_len(response), e);
-  c->initial_held = tag == SS_E_FULL;
-  if (c->initial_held) return ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e);
-  ss_buf_clear(response);
-  return tag;
-}
-
-static int64_t start_exchange(ss_conn *c, bool client_first, ss_error *e)
-{
-  c->initial_held = false;
-  return client_first ? auth_with_initial(c, e) : ss_proto_auth(&c->proto, c->sasl.name, NULL, 0, e);
-}
-
-/* What a failed beginning of an exchange leaves behind is wiped; a tag goes through. */
-static int64_t began(ss_conn *c, int64_t result, const ss_error *e)
-{
-  if (result < 0) ss_sasl_end(&c->sasl);
-  return outcome(c, result, e);
-}
-
-/* RFC 5802 section 4: the names of mechanisms with channel binding end in -PLUS, also of those that are not known here. */
-static bool offers_binding(const ss_caps *caps)
-{
-  static const char suffix[] = "-PLUS";
-  const size_t n = sizeof suffix - 1;
-  ss_keyword k;
-  ss_word word;
-  for (size_t at = 0; ss_caps_next(caps, &at, &k);) {
-    if (!ss_ascii_same(k.name, k.name_length, "AUTH")) continue;
-    for (size_t i = 0; ss_caps_next_param(&k, &i, &word);)
-      if (word.length > n && ss_ascii_same(word.text + word.length - n, n, suffix)) return true;
-  }
-  return false;
-}
-
 int64_t ss_conn_auth(ss_conn *c, const char *mechanism, const ss_credentials *who, ss_error *e)
 {
   const ss_mechanism *m = ss_mechanism_find(mechanism);
   ss_binding binding;
   ss_status status = gate(c, SS_AUTH, e);
   if (status == SS_OK && !m) status = ss_fail(e, SS_E_ARGUMENT, "there is no mechanism of this name");
-  if (status == SS_OK) status = ss_proto_check_auth(&c->proto, m->name, e);
   if (status != SS_OK) return status;
   bool bound = who->binding && ss_conn_binding(c, who->binding, &binding);
-  status = ss_sasl_begin(&c->sasl, m, who, bound ? &binding : NULL, offers_binding(&c->proto.caps), e);
+  int64_t tag = ss_login_begin(&c->login, &c->proto, m, who, bound ? &binding : NULL, e);
   ss_wipe(&binding, sizeof binding);
-  if (status == SS_OK && m->client_first) status = ss_sasl_step(&c->sasl, NULL, 0, e);
-  return began(c, status == SS_OK ? start_exchange(c, m->client_first, e) : status, e);
+  return outcome(c, tag, e);
 }
 
 int64_t ss_conn_auth_outside(ss_conn *c, const char *mechanism, const void *initial, size_t n, bool done,
                              ss_error *e)
 {
   ss_status status = gate(c, SS_AUTH, e);
-  if (status == SS_OK) status = ss_proto_check_auth(&c->proto, mechanism, e);
-  if (status == SS_OK) status = ss_sasl_begin_outside(&c->sasl, mechanism, e);
   if (status != SS_OK) return status;
-  if (initial) status = ss_sasl_respond(&c->sasl, initial, n, done, e);
-  return began(c, status == SS_OK ? start_exchange(c, initial != NULL, e) : status, e);
+  return outcome(c, ss_login_begin_outside(&c->login, &c->proto, mechanism, initial, n, done, e), e);
 }
 
 ss_status ss_conn_respond(ss_conn *c, const void *response, size_t n, bool done, ss_error *e)
 {
   if (ss_conn_failed(c)) return repeat(c, e);
-  if (!c->sasl.challenged) return ss_fail(e, SS_E_STATE, "no challenge waits for a response");
-  if (!response) {
-    ss_sasl_take_back(&c->sasl);
-    return (ss_status)outcome(c, ss_proto_cancel(&c->proto, e), e);
-  }
-  ss_status status = ss_sasl_respond(&c->sasl, response, n, done, e);
-  if (status == SS_OK) status = respond(c, e);
-  return status == SS_AGAIN ? SS_OK : (ss_status)outcome(c, status, e);
+  return (ss_status)outcome(c, ss_login_respond(&c->login, &c->proto, response, n, done, e), e);
 }
 
 int64_t ss_conn_mail(ss_conn *c, const char *mailbox, size_t n, const ss_mail_options *o, ss_error *e)
@@ -523,8 +413,8 @@ bool ss_conn_binding(const ss_conn *c, const char *type, ss_binding *to)
 
 const char *ss_conn_complaint(const ss_conn *c, size_t *n)
 {
-  *n = ss_buf_len(&c->sasl.complaint);
-  return (const char *)ss_buf_data(&c->sasl.complaint);
+  *n = ss_buf_len(&c->login.sasl.complaint);
+  return (const char *)ss_buf_data(&c->login.sasl.complaint);
 }
 
 bool ss_conn_is_verified(const ss_conn *c)

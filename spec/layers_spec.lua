@@ -61,7 +61,7 @@ local own_headers = {
   { "^csrc/sock/", { "^base/", "^sock/", "^lua/check%.h$" } },
   { "^csrc/prep/", { "^base/", "^lua/check%.h$" } },
   { "^csrc/lua/", { "^base/", "^dkim/", "^lua/", "^mime/", "^sasl/", "^smime/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
-  { "^csrc/", { "^base/", "^sasl/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
+  { "^csrc/", { "^base/", "^login%.h$", "^sasl/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
 }
 
 -- Which files may include these of the system's.

@@ -11,7 +11,7 @@ mkdir -p "$build"
 # ---- building: the engine once, then each target ----
 
 flags="-std=c11 -D_GNU_SOURCE -Icsrc -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
-engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/dkim/*.c csrc/conn.c)
+engine=$(echo csrc/base/*.c csrc/smtp/*.c csrc/sasl/*.c csrc/tls/*.c csrc/mime/*.c csrc/dkim/*.c csrc/*.c)
 rm -rf "$build/obj" && mkdir -p "$build/obj"
 for source in $engine; do
   object=$build/obj/$(echo "$source" | tr / _).o
