@@ -57,7 +57,7 @@ local own_headers = {
   { "^csrc/tls/", { "^base/", "^tls/" } },
   { "^csrc/mime/", { "^base/", "^mime/" } },
   { "^csrc/dkim/", { "^base/", "^dkim/" } },
-  { "^csrc/smime/", { "^base/", "^smime/", "^tls/openssl_error%.h$", "^tls/password%.h$" } },
+  { "^csrc/smime/", { "^base/", "^smime/" } },
   { "^csrc/sock/", { "^base/", "^sock/", "^lua/check%.h$" } },
   { "^csrc/prep/", { "^base/", "^lua/check%.h$" } },
   { "^csrc/lua/", { "^base/", "^dkim/", "^lua/", "^mime/", "^sasl/", "^smime/", "^smtp/", "^smtpsec%.h$", "^tls/" } },
@@ -68,7 +68,8 @@ local own_headers = {
 local system_headers = {
   { { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$", "^luajit%.h$" }, { "^csrc/lua/", "^csrc/sock/", "^csrc/prep/" } },
   { { "^openssl/" }, { "^csrc/tls/", "^csrc/smime/", "^csrc/sasl/%w+_[%w_]+%.c$", "^csrc/sasl/scram%.[ch]$",
-    "^csrc/dkim/key%.c$", "^csrc/dkim/digest%.c$", "^csrc/base/wipe%.c$", "^csrc/base/random%.c$" } },
+    "^csrc/dkim/key%.c$", "^csrc/dkim/digest%.c$", "^csrc/base/wipe%.c$", "^csrc/base/random%.c$",
+    "^csrc/base/pem%.c$", "^csrc/base/openssl_error%.c$" } },
   { { "^stringprep%.h$", "^idn2%.h$" }, { "^csrc/prep/" } },
   { { "^sys/socket%.h$", "^sys/un%.h$", "^sys/select%.h$", "^sys/epoll%.h$", "^netdb%.h$", "^netinet/", "^poll%.h$",
     "^resolv%.h$", "^signal%.h$", "^pthread%.h$", "^threads%.h$" }, { "^csrc/sock/" } },

@@ -1,11 +1,10 @@
 /* key: see key.h. */
 #include "dkim/key.h"
+#include "base/pem.h"
 #include "base/wipe.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,16 +24,6 @@ struct ss_dkim_key {
   const kind *kind;
 };
 
-/* Instead of the terminal, whom OpenSSL would ask: notes that it is encrypted. */
-static int no_phrase(char *to, int size, int writing, void *asked)
-{
-  (void)to;
-  (void)size;
-  (void)writing;
-  *(bool *)asked = true;
-  return -1;
-}
-
 static const kind *find_kind(const EVP_PKEY *pkey)
 {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -42,29 +31,17 @@ static const kind *find_kind(const EVP_PKEY *pkey)
   return NULL;
 }
 
+/* Nothing that is encrypted is opened: a mailer has nobody to ask. */
 static EVP_PKEY *read_pem(const char *pem, size_t n, ss_error *e)
 {
-  bool asked = false;
-  if (n > INT_MAX) {
-    ss_fail(e, SS_E_ARGUMENT, "is too long to be a key");
-    return NULL;
-  }
-  BIO *bio = BIO_new_mem_buf(pem, (int)n);
-  EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_phrase, &asked) : NULL;
-  BIO_free(bio);
-  ERR_clear_error(); /* its words would be about the encoding, not about what is wrong */
-  if (asked)
-    ss_fail(e, SS_E_ARGUMENT,
-            "is encrypted: give it decrypted (openssl pkey -in … -out …), for instance by a function");
-  else if (!bio)
-    ss_fail(e, SS_E_MEMORY, "out of memory");
-  else if (!pkey)
-    ss_fail(e, SS_E_ARGUMENT, "is no private key in PEM (\"-----BEGIN PRIVATE KEY-----\")");
-  if (pkey && asked) {
-    EVP_PKEY_free(pkey);
-    pkey = NULL;
-  }
-  return pkey;
+  ss_password_prompt prompt = {0};
+  EVP_PKEY *pkey = ss_pem_key(pem, n, &prompt);
+  if (pkey) return pkey;
+  ss_fail(e, SS_E_ARGUMENT, "%s",
+          prompt.asked
+              ? "is encrypted: give it decrypted (openssl pkey -in … -out …), for instance by a function"
+              : "is no private key in PEM (\"-----BEGIN PRIVATE KEY-----\")");
+  return NULL;
 }
 
 /* What is wrong with a key, or SS_OK. */

@@ -56,6 +56,17 @@ static void add_segment(writer *w)
   lua_rawseti(w->L, SEGMENTS, ++w->segments);
 }
 
+/* Makes { body, encoding } one: what is read as it is sent. */
+static void add_reader(writer *w, int body, int encoding)
+{
+  lua_createtable(w->L, 2, 0);
+  lua_pushvalue(w->L, body);
+  lua_rawseti(w->L, -2, 1);
+  lua_pushvalue(w->L, encoding);
+  lua_rawseti(w->L, -2, 2);
+  add_segment(w);
+}
+
 /* Makes the first n octets that were written one. */
 static void cut(writer *w, size_t n)
 {
@@ -150,8 +161,7 @@ static void write_leaf(writer *w, int node, int encoding, int shape)
   if (element(L, node, BODY)) {
     w->open = strcmp(name, "base64") == 0 || ss_opt_field_bool(L, shape + 1, "open");
     cut(w, start);
-    lua_pushvalue(L, node);
-    add_segment(w);
+    add_reader(w, shape + 1, encoding);
     return;
   }
   lua_rawgeti(L, node, MENDS);
@@ -209,7 +219,7 @@ static const char *write_node(writer *w)
 
 /* core.render(node, eight_bit, head[, binary]) -> the message behind these header fields for a server that takes 8 bits, or
  * does not, and `binary` bodies, as one string where all of it is in memory and short, otherwise nil; nil, or a list of
- * strings and of the leaves that are read as they are sent; whether there are 8 bits in its bodies; whether some are binary
+ * strings, and of { body, encoding } for what is read as it is sent; whether there are 8 bits in its bodies; whether some are binary
  * | nothing where a part cannot go this way */
 static int render(lua_State *L)
 {

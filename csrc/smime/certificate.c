@@ -1,7 +1,7 @@
 /* certificate: see certificate.h. */
 #include "smime/certificate.h"
-#include "tls/openssl_error.h"
-#include "tls/password.h"
+#include "base/openssl_error.h"
+#include "base/pem.h"
 
 #include <limits.h>
 #include <openssl/err.h>

@@ -1,7 +1,7 @@
 /* cms: see cms.h. */
 #include "smime/cms.h"
+#include "base/openssl_error.h"
 #include "smime/certificate.h"
-#include "tls/openssl_error.h"
 
 #include <limits.h>
 #include <openssl/cms.h>

@@ -1,7 +1,7 @@
 /* context: see context.h. */
 #include "tls/context.h"
-#include "tls/openssl_error.h"
-#include "tls/password.h"
+#include "base/openssl_error.h"
+#include "base/pem.h"
 #include "tls/trust.h"
 #include "tls/watch.h"
 #include "tls/wire.h"

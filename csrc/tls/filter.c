@@ -1,7 +1,7 @@
 /* filter: see filter.h. */
 #include "tls/filter.h"
+#include "base/openssl_error.h"
 #include "tls/binding.h"
-#include "tls/openssl_error.h"
 #include "tls/watch.h"
 #include "tls/wire.h"
 

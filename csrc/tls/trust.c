@@ -1,6 +1,6 @@
 /* trust: see trust.h. */
 #include "tls/trust.h"
-#include "tls/openssl_error.h"
+#include "base/openssl_error.h"
 
 #include <dirent.h>
 #include <openssl/err.h>

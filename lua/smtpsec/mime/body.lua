@@ -2,9 +2,9 @@
 --
 -- Three kinds. Text is judged and carried in the plainest encoding that arrives unaltered. Data is base64, byte for
 -- byte, or "binary", which is no encoding at all, where the server takes that (RFC 3030). A message inside a message
--- may not be encoded at all (RFC 2046 section 5.2.1), so it must fit as it is. The
--- choice depends on what the server offers: `seven` is the encoding for a server without 8BITMIME, `eight` that for one
--- with it. What is short and in memory is encoded when the message is rendered, the rest as it is sent.
+-- may not be encoded at all (RFC 2046 section 5.2.1), so it must fit as it is. The choice depends on what the server
+-- offers: `seven` is the encoding for a server without 8BITMIME, `eight` that for one with it. What is short and in
+-- memory is encoded when the message is rendered, the rest as it is sent.
 --
 -- A leaf is the list { shape, seven, eight, body, mends }: `shape` is what the part's header says of it (part.lua),
 -- `body` the string or what reads it, `mends` whether its line ends become CRLF.

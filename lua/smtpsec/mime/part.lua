@@ -11,7 +11,7 @@ local token = require "smtpsec.mime.token"
 local part = {}
 
 -- Where what is in a leaf, and where a multipart's first part is.
-local SHAPE, SEVEN, EIGHT, BODY, MENDS = 1, 2, 3, 4, 5
+local SHAPE, SEVEN, BODY = 1, 2, 4
 local FIRST = 3
 
 -- Every boundary is as long as this one, so that the lines around it are always the same.
@@ -123,17 +123,11 @@ end
 ---@return boolean|table eight_bit whether 8 bits are in its bodies; the error where there is neither
 ---@return boolean|nil binary whether some of them are binary: then there may be 8 bits, too
 function part.render(node, head, offered, binary)
-  local possible = offered["8BITMIME"]
-  local whole, segments, eight_bit, is_binary = core.render(node, possible, head, binary)
+  local whole, segments, eight_bit, is_binary = core.render(node, offered["8BITMIME"], head, binary)
   if whole then return whole, nil, eight_bit, is_binary end
   if not segments then return nil, nil, refusal(node) end
-  local way = possible and EIGHT or SEVEN
   for i, segment in ipairs(segments) do
-    if type(segment) == "table" then
-      local encoding = segment[way]
-      if binary and encoding == "base64" and not segment[MENDS] then encoding = "binary" end
-      segments[i] = segment[BODY]:segment(encoding)
-    end
+    if type(segment) == "table" then segments[i] = segment[1]:segment(segment[2]) end
   end
   return nil, segments, eight_bit, is_binary
 end

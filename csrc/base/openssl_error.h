@@ -2,8 +2,8 @@
  *
  * The queue belongs to the thread, and so to the program that we are a guest of: it is cleared before each call whose
  * result is read from it, and emptied afterwards. */
-#ifndef SS_TLS_OPENSSL_ERROR_H
-#define SS_TLS_OPENSSL_ERROR_H
+#ifndef SS_OPENSSL_ERROR_H
+#define SS_OPENSSL_ERROR_H
 
 #include <stddef.h>
 

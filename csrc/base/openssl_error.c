@@ -1,5 +1,5 @@
 /* openssl_error: see openssl_error.h. */
-#include "tls/openssl_error.h"
+#include "base/openssl_error.h"
 #include "base/printable.h"
 
 #include <openssl/err.h>
