@@ -18,23 +18,29 @@ local function warning(receipt, keyword)
   end
 end
 
--- Sends so many mails, one after the other, over a mailer to a peer with a script for each connection.
-local function converse(options, count, ...)
-  local server, events = talk.listen(...), {}
-  options = talk.options(server, options)
-  if options.on_event then
-    options.on_event = function(event)
-      if event.type == "quirk" then events[#events + 1] = event end
-    end
-  end
-  local mailer = assert(smtpsec.new(options))
-  local seen = { results = {}, events = events }
+-- Sends so many mails, one after the other, over a mailer to a peer with a script for each connection. `fields` is what
+-- each of them has; without it they are short.
+local function send_each(options, count, fields, ...)
+  local server = talk.listen(...)
+  local mailer, seen = assert(smtpsec.new(talk.options(server, options))), { results = {} }
   for i = 1, count do
-    local receipt, err = mailer:send(talk.message { subject = "mail " .. i })
+    local receipt, err = mailer:send(talk.message(fields or { subject = "mail " .. i }))
     seen.results[i] = receipt or err
   end
   mailer:close()
   seen.connections = talk.stop(server)
+  return seen
+end
+
+-- The same with short mails; where events are asked for, those about quirks are kept.
+local function converse(options, count, ...)
+  local events, own = {}, {}
+  for name, value in pairs(options) do own[name] = value end
+  own.on_event = options.on_event and function(event)
+    if event.type == "quirk" then events[#events + 1] = event end
+  end
+  local seen = send_each(own, count, nil, ...)
+  seen.events = events
   return seen
 end
 
@@ -213,17 +219,8 @@ describe("a server that offers BINARYMIME", function()
   local BINARY = talk.hello("PIPELINING", "CHUNKING", "8BITMIME", "BINARYMIME")
   local WITH = { attachments = { { content = "\0\r\n.\n\255", filename = "x.bin" } } }
 
-  -- Sends so many mails with an attachment, one after the other.
   local function attach(count, ...)
-    local server = talk.listen(...)
-    local mailer, seen = assert(smtpsec.new(talk.options(server, {}))), { results = {} }
-    for i = 1, count do
-      local receipt, err = mailer:send(talk.message(WITH))
-      seen.results[i] = receipt or err
-    end
-    mailer:close()
-    seen.connections = talk.stop(server)
-    return seen
+    return send_each({}, count, WITH, ...)
   end
 
   local function types(connection)

@@ -17,16 +17,11 @@ local function peer(...)
   }
 end
 
--- A login in clear against these steps, at every cut of the bytes.
 local function login(mechanism, user, password, ...)
-  return script.everywhere {
-    options = clear, peer = peer(...), client = {
-      "event", { "ehlo", "client.test" }, { "auth", mechanism, { user = user, password = password } }, { "noop" },
-    },
-  }
+  return script.login(offers, mechanism, { user = user, password = password }, ...)
 end
 
-local after = { expect = "NOOP\r\n", reply = "250 ok\r\n" }
+local after = script.AFTER_LOGIN
 
 describe("AUTH", function()
   describe("PLAIN", function()

@@ -4,13 +4,10 @@ local script = require "spec.support.script"
 
 local clear = { tls = "none", insecure_cleartext = true }
 local offers = "AUTH ANONYMOUS PLAIN"
-local after = { expect = "NOOP\r\n", reply = "250 ok\r\n" }
+local after = script.AFTER_LOGIN
 
 local function login(who, ...)
-  return script.everywhere {
-    options = clear, peer = script.peer(offers, ...),
-    client = script.client({ "auth", "ANONYMOUS", who }, { "noop" }),
-  }
+  return script.login(offers, "ANONYMOUS", who, ...)
 end
 
 describe("ANONYMOUS", function()

@@ -5,14 +5,10 @@ local script = require "spec.support.script"
 
 local clear = { tls = "none", insecure_cleartext = true }
 local offers = "PIPELINING\nAUTH XOAUTH2 OAUTHBEARER PLAIN"
-local after = { expect = "NOOP\r\n", reply = "250 ok\r\n" }
+local after = script.AFTER_LOGIN
 
--- A login against these steps, at every cut of the bytes.
-local function login(mechanism, who, ...)
-  return script.everywhere {
-    options = clear, peer = script.peer(offers, ...),
-    client = script.client({ "auth", mechanism, who }, { "noop" }),
-  }
+local function login(...)
+  return script.login(offers, ...)
 end
 
 local function challenge(text)

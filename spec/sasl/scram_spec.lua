@@ -7,7 +7,7 @@ local scram = require "spec.support.scram"
 local script = require "spec.support.script"
 
 local clear = { tls = "none", insecure_cleartext = true }
-local after = { expect = "NOOP\r\n", reply = "250 ok\r\n" }
+local after = script.AFTER_LOGIN
 
 -- A login, in clear, to a peer with these steps behind EHLO.
 local function login(mechanism, who, ...)

@@ -504,6 +504,17 @@ function script.client(...)
   return { "event", { "ehlo", "client.test" }, ... }
 end
 
+--- A login in clear, and NOOP behind it, against these steps, at every cut of the bytes.
+function script.login(offers, mechanism, who, ...)
+  return script.everywhere {
+    options = { tls = "none", insecure_cleartext = true }, peer = script.peer(offers, ...),
+    client = script.client({ "auth", mechanism, who }, { "noop" }),
+  }
+end
+
+--- What a peer says to that NOOP.
+script.AFTER_LOGIN = { expect = "NOOP\r\n", reply = "250 ok\r\n" }
+
 --- The last n events of what script.play gave.
 function script.last_events(result, n)
   local from, events = #result.events - n, {}
