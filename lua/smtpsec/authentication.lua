@@ -5,6 +5,7 @@
 -- those that the caller names. It is tried once, and no weaker one behind it with the same secret. Only a token that
 -- can be made anew is asked for again.
 
+local callback = require "smtpsec.callback"
 local errors = require "smtpsec.errors"
 local mask = require "smtpsec.mask"
 local mechanisms = require "smtpsec.mechanisms"
@@ -83,10 +84,9 @@ end
 -- The user name may be a function too; what fails in it is the caller's world, not ours.
 local function user_name(user)
   if type(user) ~= "function" then return user end
-  local ran, name, why = pcall(user)
-  if ran and type(name) == "string" then return name end
-  return fail("config", "the user name cannot be had: " .. tostring(not ran and name or why or
-    "the function gave a " .. type(name)))
+  local name, why = callback.string(user)
+  if name then return name end
+  return fail("config", "the user name cannot be had: " .. why)
 end
 
 -- SASLprep (RFC 4013), by a library that is loaded only where there is something to prepare.

@@ -94,9 +94,9 @@ describe("the option dkim", function()
       return made
     end
     refused('"dkim.key" is no private key', key "x")
-    refused('"dkim.key" failed: ', key(function() error("no vault", 0) end))
-    refused('"dkim.key" failed: sealed', key(function() return nil, "sealed" end))
-    refused('"dkim.key" gave no string', key(function() return {} end))
+    refused('"dkim.key" cannot be had: the function failed: ', key(function() error("no vault", 0) end))
+    refused('"dkim.key" cannot be had: the function gave nothing: sealed', key(function() return nil, "sealed" end))
+    refused('"dkim.key" cannot be had: the function gave a table, not a string', key(function() return {} end))
     refused('"dkim.algorithm" is "rsa-sha256", and the key is for ed25519-sha256', signer { algorithm = "rsa-sha256" })
     assert.equal("ed25519-sha256", tags(key(function() return process.read(ed) end)).a)
     assert.equal("ed25519-sha256", tags(signer { algorithm = "ed25519-sha256" }).a)

@@ -400,7 +400,8 @@ describe("what cannot be signed or encrypted as asked is refused:", function()
     refused("smime.sign.key: holds no private key", by { cert = joe.cert })
     refused("smime.sign.key: cannot be read: No such file", by(joe, { key = authority.dir .. "/nowhere" }))
     refused("smime.sign.key: cannot be read: is a directory", by(joe, { key = authority.dir }))
-    refused("smime.sign.key: cannot be had: nobody home", by(joe, { key = function() return nil, "nobody home" end }))
+    refused("smime.sign.key: cannot be had: the function gave nothing: nobody home",
+      by(joe, { key = function() return nil, "nobody home" end }))
     refused("smime.sign.key: cannot be had: ", by(joe, { key = function() error "broken" end }))
     -- a key without its first line looks like a path
     refused("smime.sign.key: cannot be read", by(joe, { key = process.read(joe.key):gsub("^[^\n]*\n", "") }))

@@ -2,6 +2,7 @@
 -- mail; they are not read again.
 
 local access = require "smtpsec.config.access"
+local callback = require "smtpsec.callback"
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
 local signing = require "smtpsec.dkim"
@@ -81,10 +82,8 @@ local function read_key(given, environment)
     return pem, why and "cannot be read: " .. why, "key_path"
   end
   if type(given.key) == "string" then return given.key, nil, "key" end
-  local ran, pem, why = pcall(given.key)
-  if not ran then return nil, "failed: " .. tostring(pem), "key" end
-  if type(pem) ~= "string" then return nil, why and "failed: " .. tostring(why) or "gave no string", "key" end
-  return pem, nil, "key"
+  local pem, why = callback.string(given.key)
+  return pem, why and "cannot be had: " .. why, "key"
 end
 
 -- The key, its algorithm and bits; or nil, why and the field that is at fault.
@@ -99,9 +98,8 @@ local function load_key(given, environment)
   return key, algorithm, bits
 end
 
-local function warning(given, bits)
-  if not given.insecure_short_key or bits >= 2048 then return nil end
-  if bits == 256 then return nil end -- Ed25519
+local function warning(given, algorithm, bits)
+  if algorithm ~= "rsa-sha256" or bits >= 2048 then return nil end
   return string.format("signed for %s with an RSA key of %d bits: insecure_short_key", given.domain, bits)
 end
 
@@ -118,7 +116,7 @@ local function resolve(given, environment)
   return signing.signer {
     key = key, algorithm = algorithm, domain = given.domain, selector = given.selector, identity = given.identity,
     canonicalization = given.canonicalization or "relaxed/relaxed", headers = given.headers,
-    timestamp = given.timestamp, expires_in = given.expires_in, warning = warning(given, bits),
+    timestamp = given.timestamp, expires_in = given.expires_in, warning = warning(given, algorithm, bits),
   }
 end
 

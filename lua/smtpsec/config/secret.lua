@@ -11,6 +11,7 @@
 --   { command = line }   the first line that a shell command prints; it blocks, so it is not for event loops
 
 local access = require "smtpsec.config.access"
+local callback = require "smtpsec.callback"
 local command = require "smtpsec.command"
 local environments = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
@@ -21,17 +22,9 @@ local MAX = 65536
 local made = setmetatable({}, { __mode = "k" })
 
 -- The argument is left away where it says nothing: io.read, for one, takes a nil for a mistake.
-local function call(source, again)
-  if again then return pcall(source, true) end
-  return pcall(source)
-end
-
 local function from_function(source, again)
-  local ran, value, why = call(source, again)
-  if not ran then return nil, "the function failed: " .. tostring(value) end
-  if value == nil then return nil, "the function gave nothing" .. (why and ": " .. tostring(why) or "") end
-  if type(value) ~= "string" then return nil, "the function gave a " .. type(value) .. ", not a string" end
-  return value
+  if again then return callback.string(source, true) end
+  return callback.string(source)
 end
 
 -- The file that a source names, or nil where it names none; nil and why where there can be no such file.

@@ -16,6 +16,7 @@
 local access = require "smtpsec.config.access"
 local address = require "smtpsec.address"
 local body = require "smtpsec.mime.body"
+local callback = require "smtpsec.callback"
 local core = require "smtpsec.core"
 local environment = require "smtpsec.config.environment"
 local errors = require "smtpsec.errors"
@@ -57,10 +58,9 @@ local function certificates(value, field, purpose)
 end
 
 local function from_function(key)
-  local ran, pem, why = pcall(key)
-  if ran and type(pem) == "string" then return { pem = pem } end
-  return text.refuse("smime.sign.key", "cannot be had: %s", nil,
-    ran and tostring(why or "the function gave no string") or tostring(pem))
+  local pem, why = callback.string(key)
+  if pem then return { pem = pem } end
+  return text.refuse("smime.sign.key", "cannot be had: %s", nil, why)
 end
 
 -- The key as the engine takes it. What is given is not shown unless there is a file of that name.
