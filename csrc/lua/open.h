@@ -7,10 +7,12 @@
 
 void ss_lua_open_access(lua_State *L);
 void ss_lua_open_text(lua_State *L);
+void ss_lua_open_token(lua_State *L);
 void ss_lua_open_mime(lua_State *L);
 void ss_lua_open_charset(lua_State *L);
 void ss_lua_open_header(lua_State *L);
 void ss_lua_open_part(lua_State *L);
+void ss_lua_open_plain(lua_State *L);
 void ss_lua_open_dkim(lua_State *L);
 void ss_lua_open_smime(lua_State *L);
 void ss_lua_open_tls(lua_State *L);

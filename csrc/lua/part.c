@@ -8,12 +8,10 @@
 #include "lua/open.h"
 #include "lua/scratch.h"
 #include "mime/codec.h"
+#include "mime/multipart.h"
 #include "mime/text.h"
 
 #include <string.h>
-
-/* Most octets of a message that is one string, and of the strings that one in several pieces is made of. */
-enum { WHOLE = 65536 };
 
 /* Where what is in a leaf, and in a multipart. */
 enum { SHAPE = 1, SEVEN = 2, EIGHT = 3, BODY = 4, MENDS = 5 };
@@ -168,16 +166,15 @@ static void write_leaf(writer *w, int node, int encoding, int shape)
   put_body(w, shape + 1, name, lua_toboolean(L, -1));
   w->open = is_open(w->to);
   size_t length = ss_buf_len(w->to) - start;
-  if (before + length <= WHOLE) return;
+  if (before + length <= SS_MULTIPART_WHOLE) return;
   cut(w, start);
   cut(w, length);
 }
 
-static void put_delimiter(writer *w, const char *boundary, size_t n, const char *end)
+static void put_delimiter(writer *w, const char *boundary, size_t n, bool last)
 {
-  put(w, "\r\n--", 4);
-  put(w, boundary, n);
-  put(w, end, 2);
+  if (ss_multipart_delimiter(w->to, boundary, n, last) != SS_OK)
+    luaL_error(w->L, "out of memory for a message");
 }
 
 static const char *write_node(writer *w);
@@ -195,11 +192,11 @@ static void write_multipart(writer *w, int node, int encoding, int shape)
   put_lines(w, shape, encoding);
   int top = lua_gettop(L);
   for (int at = FIRST; element(L, node, at); at++) {
-    put_delimiter(w, boundary, n, "\r\n");
+    put_delimiter(w, boundary, n, false);
     write_node(w);
     lua_settop(L, top);
   }
-  put_delimiter(w, boundary, n, "--");
+  put_delimiter(w, boundary, n, true);
   w->open = true;
 }
 
@@ -250,6 +247,6 @@ void ss_lua_open_part(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"render", render}, {NULL, NULL}};
   ss_scratch_functions(L, functions);
-  lua_pushinteger(L, WHOLE);
+  lua_pushinteger(L, SS_MULTIPART_WHOLE);
   lua_setfield(L, -2, "message_whole");
 }

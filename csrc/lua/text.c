@@ -1,5 +1,4 @@
 /* text: small questions about text that the Lua layer asks the engine, so that there is one answer. */
-#include "base/hex.h"
 #include "base/printable.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -10,8 +9,6 @@
 #include "smtp/mailbox.h"
 
 #include <string.h>
-
-#define POOL "smtpsec.random"
 
 /* core.mailbox(s[, idn]) -> local part, domain, internationalized, false | nil, what is wrong. With `idn`, a domain that is
  * not ASCII, or has A-labels, is not judged: true is then what comes fourth (ss_mailbox_read) */
@@ -134,52 +131,6 @@ static int all_strings(lua_State *L)
   return 1;
 }
 
-typedef struct pool {
-  ss_random_pool *random;
-} pool;
-
-static int pool_close(lua_State *L)
-{
-  pool *p = luaL_checkudata(L, 1, POOL);
-  ss_random_pool_free(p->random);
-  p->random = NULL;
-  return 0;
-}
-
-enum { DIGITS = 32, MOST_AROUND = 512 };
-
-/* core.token(before, after) -> `before` (at most 512 bytes, none when nil), 32 hexadecimal digits that are 128
- * unguessable bits, `after` (likewise) | error when the system has no randomness to give */
-static int token(lua_State *L)
-{
-  unsigned char bytes[DIGITS / 2];
-  char text[MOST_AROUND + DIGITS + MOST_AROUND], *to = text;
-  size_t before_n, after_n;
-  const char *before = luaL_optlstring(L, 1, "", &before_n), *after = luaL_optlstring(L, 2, "", &after_n);
-  luaL_argcheck(L, before_n <= MOST_AROUND, 1, "too long");
-  luaL_argcheck(L, after_n <= MOST_AROUND, 2, "too long");
-  const pool *p = lua_touserdata(L, lua_upvalueindex(1));
-  if (!p->random || !ss_random_draw(p->random, bytes, sizeof bytes))
-    return luaL_error(L, "the system's random generator failed");
-  memcpy(to, before, before_n);
-  to += before_n;
-  ss_hex(to, bytes, sizeof bytes);
-  memcpy(to + DIGITS, after, after_n);
-  lua_pushlstring(L, text, before_n + DIGITS + after_n);
-  return 1;
-}
-
-static void open_token(lua_State *L)
-{
-  static const luaL_Reg methods[] = {{NULL, NULL}};
-  static const luaL_Reg functions[] = {{"token", token}, {NULL, NULL}};
-  ss_register_class(L, POOL, methods, pool_close);
-  pool *p = ss_new_object(L, sizeof *p, POOL);
-  p->random = ss_random_pool_new();
-  if (!p->random) luaL_error(L, "out of memory for random bytes");
-  luaL_setfuncs(L, functions, 1);
-}
-
 void ss_lua_open_text(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"mailbox", mailbox},         {"domain", domain},
@@ -187,5 +138,4 @@ void ss_lua_open_text(lua_State *L)
                                        {"random", random_bytes},     {"line_fault", line_fault},
                                        {"all_strings", all_strings}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
-  open_token(L);
 }

@@ -84,7 +84,19 @@ static const char *angle(reader *r, ss_address *a)
 
 static bool ends_atom(char c)
 {
-  return c && strchr(" \"<>,:;()\\", c) != NULL;
+  switch (c) {
+  case ' ':
+  case '"':
+  case '<':
+  case '>':
+  case ',':
+  case ':':
+  case ';':
+  case '(':
+  case ')':
+  case '\\': return true;
+  default: return false;
+  }
 }
 
 static const char *atom(reader *r)

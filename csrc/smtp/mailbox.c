@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* RFC 5321 section 4.5.3.1; labels by RFC 1035 section 2.3.4. */
-enum { MAX_LOCAL = 64, MAX_DOMAIN = 255, MAX_LABEL = 63, MAX_MAILBOX = 254 };
+enum { MAX_LOCAL = 64, MAX_DOMAIN = 255, MAX_LABEL = 63 };
 
 static bool is_alnum(unsigned char c)
 {
@@ -129,7 +129,7 @@ static const char *check_domain(const char *s, size_t n, const ss_mailbox *box)
 {
   const char *wrong = ss_domain_check(s + box->domain_start, n - box->domain_start);
   if (wrong) return wrong;
-  return n > MAX_MAILBOX ? "is longer than 254 octets (RFC 5321, 4.5.3.1.3)" : NULL;
+  return n > SS_MAILBOX_LONGEST ? "is longer than 254 octets (RFC 5321, 4.5.3.1.3)" : NULL;
 }
 
 const char *ss_mailbox_parse(const char *s, size_t n, ss_mailbox *box)

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Most octets of a mailbox (RFC 5321 section 4.5.3.1.3). */
+enum { SS_MAILBOX_LONGEST = 254 };
+
 typedef struct ss_mailbox {
   size_t local_length;    /* the local part, quotes included, is the first local_length bytes */
   size_t domain_start;    /* the domain or address literal is the rest from here */

@@ -142,13 +142,16 @@ function config.resolve(given, environment, level)
   }
 end
 
+local NOTHING_OFFERED = { capabilities = {} }
+
 --- Works out the options of a message that is composed without a mailer.
 ---@param given table|nil options
 ---@param level? integer as for config.resolve
----@return table? settings capabilities (a set of keywords) and dkim (a list of signers, or nil)
+---@return table? settings capabilities (a set of keywords) and dkim (a list of signers, or nil); not to be changed
 ---@return table? err kind "config"
 function config.message(given, level)
-  given = options.check_message(given == nil and {} or given, (level or 2) + 1)
+  if given == nil then return NOTHING_OFFERED end
+  options.check_message(given, (level or 2) + 1)
   local settings = { capabilities = {}, dkim = nil }
   for _, keyword in ipairs(given.capabilities or {}) do settings.capabilities[keyword:upper()] = true end
   if given.dkim then

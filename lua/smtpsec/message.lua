@@ -30,13 +30,28 @@ local function stray(given)
   return first
 end
 
+local function copy(draft)
+  return draft.held, nil, false, false
+end
+
+-- A message that is the same for every server is rendered as soon as it is made, unless somebody is to sign it.
+local function finished(whole, id, from, to, signers)
+  local parties = { from = from, to = to }
+  if signers then
+    return setmetatable({ id = id, parties = parties, held = whole, write = copy, signers = signers }, Draft)
+  end
+  return setmetatable({ id = id, parties = parties, held = whole, octets = #whole, extensions = false }, Message)
+end
+
 --- Judges a message table. Nothing is sent, and no file is kept open.
 ---@param given table the fields of a message; an unknown key or a wrong Lua type raises an error
 ---@param level? integer whom such an error blames, as in error(): 2, the default, is the caller of this function
 ---@param signers? table[] who signs it (dkim.lua)
----@return table|nil draft
+---@return table|nil draft with envelope() and render()
 ---@return table|nil err kind "message"
 function message.new(given, level, signers)
+  local whole, id, from, to = composed.plain(given)
+  if whole then return finished(whole, id, from, to, signers) end
   local plain = fields.check(given, level or 2)
   local extra = given.raw and stray(given)
   if extra then
@@ -112,6 +127,12 @@ function Draft:render(offered)
   }, Message)
 end
 
+--- The same message, whatever the server offers.
+---@return table message
+function Message:render()
+  return self
+end
+
 --- Who sends and who receives.
 ---@return table { from = "local@domain" or "", to = list of addresses, each once }; the same table every time
 function Message:envelope()
@@ -122,6 +143,7 @@ end
 ---@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean, BINARYMIME = true or nil, instead of 8BITMIME }; the same
 --- table every time
 function Message:needs()
+  self.extensions = self.extensions or { ["8BITMIME"] = false, SMTPUTF8 = false }
   return self.extensions
 end
 
@@ -141,13 +163,14 @@ end
 ---@return function next_chunk returns a string of some tens of kilobytes, nil at the end, or nil and the error when a
 --- part cannot be read any more or is not what it was
 function Message:chunks()
-  return stream.chunks(self.segments or { self.held })
+  return self.held and stream.once(self.held) or stream.chunks(self.segments)
 end
 
 --- The message as one string.
 ---@return string|nil
 ---@return table|nil err
 function Message:tostring()
+  if self.held then return self.held end
   local next_chunk, pieces = self:chunks(), {}
   while true do
     local chunk, err = next_chunk()

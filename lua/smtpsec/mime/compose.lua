@@ -10,6 +10,7 @@
 --       the attachments
 
 local body = require "smtpsec.mime.body"
+local core = require "smtpsec.core"
 local part = require "smtpsec.mime.part"
 local printable = require "smtpsec.printable"
 local text = require "smtpsec.mime.text"
@@ -88,6 +89,16 @@ local function text_parts(given, related, text_wanted, set)
   if not second or first == second then return first end
   return part.multipart(ALTERNATIVE, first, second, plain and html and calendar)
 end
+
+--- The message of a table that has nothing but the usual fields of a header and a short text, html or both, that every
+-- server takes in the same encoding: the mail that most programs send, written in one step (csrc/lua/plain.c).
+---@param given any
+---@param date string
+---@return string|nil whole the same message that the tree would become; nil where it has to, or something is wrong
+---@return string id
+---@return string from the author's address
+---@return string[] to the recipients' addresses, each once
+compose.plain = core.plain(PLAIN, HTML, ALTERNATIVE)
 
 local NONE = {}
 

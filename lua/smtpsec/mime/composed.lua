@@ -129,6 +129,16 @@ local function write(draft, offered, binary)
   return part.render(draft.tree, draft.head, offered, binary)
 end
 
+--- The message of a table that is plain (compose.plain).
+---@param given any
+---@return string|nil whole nil where a draft has to be made
+---@return string id
+---@return string from
+---@return string[] to
+function composed.plain(given)
+  return compose.plain(given, date.format(os.time()))
+end
+
 --- Makes a draft of the table.
 ---@param given table its Lua types were checked before
 ---@return table|nil draft { id=, head=, parties = envelope, utf8_header = whether the header holds UTF-8,

@@ -47,6 +47,17 @@ local function pieces(segments)
   end
 end
 
+--- Walks a stream that is one string.
+---@param s string|nil
+---@return function next_chunk as that of stream.chunks
+function stream.once(s)
+  return function()
+    local chunk = s
+    s = nil
+    return chunk
+  end
+end
+
 --- Walks the stream.
 ---@param segments table
 ---@return function next_chunk returns a string, nil at the end, or nil and the error, which it then repeats
