@@ -1,5 +1,6 @@
 --- letters: mails as applications send them.
 local bytes = require "spec.corpus.bytes"
+local smtpsec = require "smtpsec"
 
 local EVENT = "SUMMARY:Weekly meeting\n"
   .. "ORGANIZER:mailto:noreply@example.com\nATTENDEE;RSVP=TRUE:mailto:ops@example.org\n"
@@ -111,6 +112,13 @@ return {
     content = "From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=inner\r\n\r\n"
       .. "--inner\r\nContent-Type: text/plain\r\n\r\nhi\r\n--inner\r\nContent-Type: image/png\r\n"
       .. "Content-Transfer-Encoding: base64\r\n\r\niVBORw==\r\n--inner--\r\n" } } } },
+  -- No multipart in its multipart: Python, asked for what it has read, would write an empty line behind that.
+  { "a mail that was composed here, attached to another", given = function()
+    local inner = assert(smtpsec.message { from = "監視 <a@bücher.example>", to = "b@example.org", bcc = "c@example.org",
+      subject = "ディスク使用率 93%", text = "本文\n", attachments = { { content = bytes.PNG, filename = "グラフ.png" } } })
+    return { text = "See below.\n", attachments = { { type = "message/rfc822", content = assert(inner:tostring()),
+      filename = "alarm.eml" } } }
+  end },
   { "a forwarded mail with 8-bit text", needs = "8BITMIME", given = { text = "See below.\n", attachments = {
     { type = "message/rfc822", content = "From: a@example.org\nContent-Type: text/plain; charset=UTF-8\n"
       .. "Content-Transfer-Encoding: 8bit\n\ncafé\n" } } } },

@@ -69,20 +69,55 @@ describe("the option dkim", function()
   end)
 
   it("needs names that the DNS can have", function()
+    local label = "has a label that is not of letters and digits"
     for name, words in pairs {
-      ["example"] = "has one label", ["exa mple.com"] = "must be labels", ["-x.com"] = "must be labels",
-      ["x-.com"] = "must be labels", ["a..com"] = "must be labels",
-      ["example.com."] = "must be labels",
-      ["x.com;s=y"] = "must be labels", ["x.com\r\nA: b"] = "must be labels",
-      ["b\195\188cher.de"] = "write its A-labels",
-      [("x"):rep(64) .. ".com"] = "more than 63 characters", [("x."):rep(130) .. "com"] = "longer than 253",
+      ["example"] = "has one label", ["exa mple.com"] = label, ["-x.com"] = label, ["x-.com"] = label,
+      ["a..com"] = label, ["example.com."] = label, ["x.com;s=y"] = label, ["x.com\r\nA: b"] = label,
+      [("x"):rep(64) .. ".com"] = "more than 63 characters", [("x."):rep(130) .. "com"] = "has more than 253",
     } do
       refused(words, signer { domain = name })
       if name ~= "example" then refused(words, signer { selector = name }) end
     end
     refused("too long for a name in the DNS",
       signer { domain = ("x."):rep(100) .. "com", selector = ("y."):rep(25) .. "z" })
-    assert.equal("xn--bcher-kva.de", tags(signer { domain = "xn--bcher-kva.de", selector = "a.b-c.1" }).d)
+    assert.equal("a.b-c.1", tags(signer { selector = "a.b-c.1" }).s)
+  end)
+
+  it("signs with the A-labels of names in any script, and shows what is signed", function()
+    local given = signer { domain = "Bücher。de", selector = "Schlüssel.1", identity = "joe@post.BÜCHER.de" }
+    local found = tags(given, mail { from = "joe@bücher.de" })
+    assert.same({ "xn--bcher-kva.de", "xn--schlssel-95a.1", "joe@post.xn--bcher-kva.de" },
+      { found.d, found.s, found.i })
+    assert.same({ "Bücher。de", "Schlüssel.1" }, { given.domain, given.selector })
+    assert.equal("xn--bcher-kva.de", tags(signer { domain = "xn--bcher-kva.de", identity = "@bücher.de" }).d)
+    local pele = mail { from = "pelé@bücher.de" }
+    assert.equal("xn--bcher-kva.de", tags(signer { domain = "bücher.de" }, pele, { "8BITMIME", "SMTPUTF8" }).d)
+    local settings = assert(config.resolve { host = "h.test", env_file = false, dkim = given })
+    assert.same({ { domain = "xn--bcher-kva.de", selector = "xn--schlssel-95a.1", algorithm = "ed25519-sha256",
+      key = "***" } }, config.public(settings).dkim)
+    local message = assert(smtpsec.message(MAIL, { dkim = signer { domain = "bücher.de", key_path = short,
+      insecure_short_key = true } }))
+    assert.matches("signed for xn--bcher-kva.de with", message.warnings[1], 1, true)
+  end)
+
+  it("needs names that have A-labels, and says of which option it is the name", function()
+    for name, words in pairs {
+      ["1א.de"] = "from the left and from the right", ["xn--0.de"] = "no Punycode",
+      ["ü..de"] = "has a label that is not", ["ü_a.de"] = "has a label that is not",
+      ["ü⁄b.de"] = "no domain may have", ["ü\255.de"] = "not valid UTF-8", [("ü"):rep(60) .. ".de"] = "63 octets",
+    } do
+      refused('"dkim.domain" ', signer { domain = name })
+      refused(words, signer { domain = name })
+      refused('"dkim[2].selector" ', { signer(), signer { selector = name } })
+      refused(words, signer { selector = name })
+      refused('"dkim.identity" ', signer { identity = "joe@" .. name })
+      refused(words, signer { identity = "joe@" .. name })
+    end
+    refused('"dkim.domain" "bücher" has one label', signer { domain = "bücher" })
+    refused('"dkim.identity" "joe@bücher.com" is not within the domain xn--bcher-kva.de',
+      signer { domain = "bücher.de", identity = "joe@bücher.com" })
+    refused('"dkim[2]" has the selector and the domain of "dkim[1]"',
+      { signer { domain = "bücher.de" }, signer { domain = "xn--bcher-kva.de" } })
   end)
 
   it("needs a key that signs, and says so when it is made", function()

@@ -14,7 +14,7 @@ setup(function()
     .. "ED25519 -out %s && openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out %s"):format(rsa, ed,
     short))
   zone = verifier.zone { ["r._domainkey.example.test"] = rsa, ["e._domainkey.example.test"] = ed,
-    ["esp.s1._domainkey.carrier.test"] = rsa }
+    ["esp.s1._domainkey.carrier.test"] = rsa, ["xn--tda._domainkey.xn--bcher-kva.test"] = ed }
 end)
 teardown(function() process.run("rm -rf " .. process.quote(folder)) end)
 
@@ -99,6 +99,8 @@ describe("a signed message", function()
       by_ed { identity = "@example.test", timestamp = false } }, R, E)
     add("fields of one's own", mail { headers = { ["X-Mine"] = "y" } }, { by_rsa { headers = { "from", "From", "X-Mine",
       "X-Not-There", "Subject" } } }, R)
+    add("names in any script", { from = "jörg@bücher.test", to = "a@example.test" },
+      by_ed { domain = "bücher.test", selector = "ü", identity = "@post.bücher.test" }, "xn--tda xn--bcher-kva.test")
     add("8 bits in the header", { from = "jörg@example.test", to = "a@example.test", subject = "ü" }, by_rsa(), R)
     add("raw", { raw = "From: a@example.test\nTo: b@example.test\nBcc: c@x.test\nsubject:  x\n\ty \n\nhi \n\n\n" }, all,
       R, E, C)

@@ -350,11 +350,17 @@ describe("what cannot be signed or encrypted as asked is refused:", function()
     local now = os.time()
     local over = certificate("over", { san = JOE, not_before = now - 9 * DAY, not_after = now - DAY })
     local early = certificate("early", { san = JOE, not_before = now + DAY, not_after = now + 9 * DAY })
-    refused("has expired: it was valid until " .. os.date("!%Y-%m-%d", now - DAY), by(over), by(joe))
-    refused("is not valid before " .. os.date("!%Y-%m-%d", now + DAY), by(early))
-    refused("has expired", by(joe, { chain = over.cert }), by(joe, { chain = joe.cert }))
-    local old = for_encryption("old", nil, { not_before = now - 9 * DAY, not_after = now - DAY })
-    refused("smime.encrypt_to[1]: ", to { old.cert }, to { bob.cert })
+    local function day(t) return os.date("!%Y-%m-%d", t) end
+    local function expired(field, leaf) return ('%s: "%s" has expired: it was valid until %s'):format(field, leaf.cert,
+      day(now - DAY)) end
+    refused(expired("smime.sign.cert", over), by(over), by(joe))
+    refused(('smime.sign.cert: "%s" is not valid before %s'):format(early.cert, day(now + DAY)), by(early))
+    refused(expired("smime.sign.chain", over), by(joe, { chain = over.cert }), by(joe, { chain = joe.cert }))
+    refused("has expired", by(joe, { cert = authority:bundle("aged", joe.cert, over.cert) }),
+      by(joe, { cert = authority:bundle("fresh", joe.cert, root) }))
+    local old = for_encryption("old", nil, { san = "email:" .. TO, not_before = now - 9 * DAY, not_after = now - DAY })
+    refused(expired("smime.encrypt_to[2]", old), to { bob.cert, old.cert }, to { bob.cert, bob.cert })
+    refused(expired(('smime.encrypt_to["%s"]'):format(TO), old), to { [TO] = old.cert }, to { [TO] = bob.cert })
   end)
 
   it("certificates for another purpose", function()

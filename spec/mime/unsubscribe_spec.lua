@@ -20,6 +20,18 @@ describe("list_unsubscribe", function()
     assert.same({ "List-Unsubscribe: <mailto:a%26b@example.com>\r\n" }, lines { mailto = "a&b@example.com" })
   end)
 
+  it("has an address as a URI: its domain in A-labels, all else that a URI may not hold percent-encoded", function()
+    for given, address in pairs {
+      ["leave@Bücher。test"] = "leave@xn--bcher-kva.test", ["a@XN--FA-HIA.de"] = "a@xn--fa-hia.de",
+      ["pelé@bücher.test"] = "pel%C3%A9@xn--bcher-kva.test", ["日本@b.test"] = "%E6%97%A5%E6%9C%AC@b.test",
+      ['"not@me"@b.test'] = "%22not%40me%22@b.test", ["a/b?c#d%e@b.test"] = "a%2Fb%3Fc%23d%25e@b.test",
+      ["a@[192.0.2.1]"] = "a@%5B192.0.2.1%5D",
+      ["mailto:a@xn--0.test?subject=b%C3%BC"] = "a@xn--0.test?subject=b%C3%BC", -- as it is
+    } do
+      assert.same({ "List-Unsubscribe: <mailto:" .. address .. ">\r\n" }, lines { mailto = given })
+    end
+  end)
+
   it("offers one click over https", function()
     assert.same({
       "List-Unsubscribe: <mailto:leave@example.com>, <https://example.com/u>\r\n",
@@ -44,7 +56,12 @@ describe("list_unsubscribe", function()
     refused({ url = "https://example.com/é" }, "percent-encode")
     refused({ url = "https://example.com/\r\nBcc: x@y" }, "carriage return at byte 21")
     refused({ url = "https://example.com/" .. ("x"):rep(900) }, "longer than")
-    refused({ mailto = "nobody" }, "has no @")
+    refused({ mailto = "nobody" }, 'list_unsubscribe.mailto: "nobody" has no @')
+    refused({ mailto = "nobody" }, "write local@domain or a mailto: URI")
+    refused({ mailto = "a@1א.de" }, 'list_unsubscribe.mailto: "a@1א.de" has a domain that mixes writing')
+    refused({ mailto = "a@xn--0.de" }, "no Punycode")
+    refused({ mailto = "mailto:a@bücher.test" }, "percent-encode it")
+    refused({ mailto = "a@b.test, c@d.test" }, "list_unsubscribe.mailto: ")
     refused({ mailto = "a@b\r\nX: y" }, "control")
     refused({ mailto = "mailto:a@b\nX: y" }, "a line feed at byte 11")
   end)

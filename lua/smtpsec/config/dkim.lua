@@ -4,6 +4,7 @@
 local access = require "smtpsec.config.access"
 local callback = require "smtpsec.callback"
 local core = require "smtpsec.core"
+local domains = require "smtpsec.domain"
 local printable = require "smtpsec.printable"
 local signing = require "smtpsec.dkim"
 
@@ -14,42 +15,56 @@ local MOST_HEADERS, LONGEST_HEADER = 180, 76
 
 -- What is wrong with a name of labels, or nil (RFC 6376 section 3.5: letters, digits, hyphens).
 local function name_fault(name)
-  if name:find("[\128-\255]") then return "is not ASCII: write its A-labels (xn--…)" end
   for label in (name .. "."):gmatch("([^.]*)%.") do
     if #label > LONGEST_LABEL then return "has a label of more than 63 characters" end
     if not label:find("^%w[%w-]*$") or label:sub(-1) == "-" then
-      return "must be labels of letters, digits and hyphens, with dots between"
+      return "has a label that is not of letters and digits, with hyphens between them"
     end
   end
-  if #name > LONGEST_NAME then return "is longer than 253 characters" end
+  if #name > LONGEST_NAME then return "has more than 253 characters" end
 end
 
-local function place_fault(given)
+-- A name as it is signed, or nil and what is wrong with it: in A-labels, which every verifier knows. In a mail with
+-- SMTPUTF8, RFC 8616 section 5 would allow U-labels too.
+local function signed_name(name)
+  local ascii, why = domains.to_ascii(name)
+  if not ascii then return nil, why end
+  why = name_fault(ascii)
+  if why then return nil, why end
+  return ascii
+end
+
+-- Domain and selector, by name; or nil, the field that is at fault and what is wrong with it.
+local function find_place(given)
+  local place = {}
   for _, key in ipairs { "domain", "selector" } do
-    if not given[key] then return key, "is missing" end
-    local fault = name_fault(given[key])
-    if fault then return key, printable.value(given[key]) .. " " .. fault end
+    if not given[key] then return nil, key, "is missing" end
+    local name, why = signed_name(given[key])
+    if not name then return nil, key, printable.value(given[key]) .. " " .. why end
+    place[key] = name
   end
-  if not given.domain:find(".", 1, true) then
-    return "domain", printable.value(given.domain) .. " has one label, and a domain that signs has more"
+  if not place.domain:find(".", 1, true) then
+    return nil, "domain", printable.value(given.domain) .. " has one label, and a domain that signs has more"
   end
-  if #given.selector + #"._domainkey." + #given.domain > LONGEST_NAME then
-    return "selector", "is too long for a name in the DNS together with the domain"
+  if #place.selector + #"._domainkey." + #place.domain > LONGEST_NAME then
+    return nil, "selector", "is too long for a name in the DNS together with the domain"
   end
+  return place
 end
 
--- RFC 6376 section 3.5: the domain of i= is that of d=, or within it.
-local function identity_fault(given)
-  local identity = given.identity
-  if not identity then return nil end
-  local local_part, domain = identity:match("^([\32-\126]*)@([^@]+)$")
-  if not local_part then return printable.value(identity) .. " must be [local]@domain, in ASCII" end
-  local fault = name_fault(domain)
-  if fault then return printable.value(identity) .. " has a domain that " .. fault end
-  local within = "." .. given.domain:lower()
-  if ("." .. domain:lower()):sub(-#within) ~= within then
-    return string.format("%s is not within the domain %s", printable.value(identity), given.domain)
+-- RFC 6376 section 3.5: the domain of i= is that of d=, or within it. Returns it as it is signed, or nil and why.
+local function find_identity(identity, signing_domain)
+  local local_part, given = identity:match("^([\32-\126]*)@([^@]+)$")
+  if not local_part then
+    return nil, printable.value(identity) .. " must be [local]@domain, and its local part ASCII"
   end
+  local domain, why = signed_name(given)
+  if not domain then return nil, printable.value(identity) .. " " .. why end
+  local within = "." .. signing_domain:lower()
+  if ("." .. domain:lower()):sub(-#within) ~= within then
+    return nil, string.format("%s is not within the domain %s", printable.value(identity), signing_domain)
+  end
+  return local_part .. "@" .. domain
 end
 
 local function headers_fault(list)
@@ -98,25 +113,28 @@ local function load_key(given, environment)
   return key, algorithm, bits
 end
 
-local function warning(given, algorithm, bits)
+local function warning(domain, algorithm, bits)
   if algorithm ~= "rsa-sha256" or bits >= 2048 then return nil end
-  return string.format("signed for %s with an RSA key of %d bits: insecure_short_key", given.domain, bits)
+  return string.format("signed for %s with an RSA key of %d bits: insecure_short_key", domain, bits)
 end
 
 -- A signer, or nil, the field that is at fault and what is wrong with it.
 local function resolve(given, environment)
-  local field, why = place_fault(given)
-  if field then return nil, field, why end
-  why = identity_fault(given)
-  if why then return nil, "identity", why end
+  local place, field, why = find_place(given)
+  if not place then return nil, field, why end
+  local identity
+  if given.identity then
+    identity, why = find_identity(given.identity, place.domain)
+    if not identity then return nil, "identity", why end
+  end
   why = headers_fault(given.headers)
   if why then return nil, "headers", why end
   local key, algorithm, bits = load_key(given, environment)
   if not key then return nil, bits, algorithm end
   return signing.signer {
-    key = key, algorithm = algorithm, domain = given.domain, selector = given.selector, identity = given.identity,
+    key = key, algorithm = algorithm, domain = place.domain, selector = place.selector, identity = identity,
     canonicalization = given.canonicalization or "relaxed/relaxed", headers = given.headers,
-    timestamp = given.timestamp, expires_in = given.expires_in, warning = warning(given, algorithm, bits),
+    timestamp = given.timestamp, expires_in = given.expires_in, warning = warning(place.domain, algorithm, bits),
   }
 end
 

@@ -2,7 +2,8 @@
 --
 -- URIs stand in angle brackets as they are: no encoded word, and no folding inside.
 
-local core = require "smtpsec.core"
+local address = require "smtpsec.address"
+local errors = require "smtpsec.errors"
 local header = require "smtpsec.mime.header"
 local printable = require "smtpsec.printable"
 local text = require "smtpsec.mime.text"
@@ -36,17 +37,26 @@ local function web(url, one_click)
   return value
 end
 
+local function escaped(s)
+  return (s:gsub("[^A-Za-z0-9._~+-]", function(c) return string.format("%%%02X", c:byte()) end))
+end
+
+-- RFC 6068 section 2: a domain in A-labels, which more readers know than percent-encoded UTF-8; of a local part that is
+-- not ASCII, that is the one form there is. Whether the reader's server can send there is not ours to ask.
+local function mailto_uri(spec, field)
+  local boxes, err = address.parse({ address = spec }, field)
+  if not boxes then return nil, errors.again(err, { hint = "write local@domain or a mailto: URI" }) end
+  return "mailto:" .. escaped(boxes[1].local_part) .. "@" .. escaped(boxes[1].domain)
+end
+
 -- "mailto:…" as it is, or an address, which is made one.
 local function mail(mailto)
   local field = "list_unsubscribe.mailto"
   local sound, err = text.verdict(field, text.fault(mailto))
   if not sound then return nil, err end
   if not mailto:find("^[Mm][Aa][Ii][Ll][Tt][Oo]:") then
-    local local_part, wrong = core.mailbox(mailto)
-    if not local_part then
-      return text.refuse(field, "%s %s", "write local@domain or a mailto: URI", printable.value(mailto), wrong)
-    end
-    mailto = "mailto:" .. mailto:gsub("[^A-Za-z0-9@._~+-]", function(c) return string.format("%%%02X", c:byte()) end)
+    mailto, err = mailto_uri(mailto, field)
+    if not mailto then return nil, err end
   end
   return uri(mailto, field)
 end
