@@ -63,9 +63,8 @@ void ss_buf_commit(ss_buf *b, size_t n)
   b->end += n;
 }
 
-ss_status ss_buf_append(ss_buf *b, const void *p, size_t n)
+ss_status ss_buf_append_more(ss_buf *b, const void *p, size_t n)
 {
-  if (n == 0) return SS_OK;
   if (n > ss_buf_room(b)) return SS_E_FULL;
   uint8_t *to = ss_buf_reserve(b, n);
   if (!to) return SS_E_MEMORY;

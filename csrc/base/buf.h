@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct ss_buf {
   uint8_t *base;
@@ -49,8 +50,19 @@ uint8_t *ss_buf_reserve(ss_buf *b, size_t n);
 /* Declares that n of the reserved bytes were written. */
 void ss_buf_commit(ss_buf *b, size_t n);
 
+/* Copies n bytes in, for which there is no room yet; see ss_buf_append. */
+ss_status ss_buf_append_more(ss_buf *b, const void *p, size_t n);
+
 /* Copies n bytes in: SS_OK, SS_E_FULL or SS_E_MEMORY; all of them or none. */
-ss_status ss_buf_append(ss_buf *b, const void *p, size_t n);
+static inline ss_status ss_buf_append(ss_buf *b, const void *p, size_t n)
+{
+  if (n == 0) return SS_OK;
+  if (n > b->size - b->end || n > ss_buf_room(b)) return ss_buf_append_more(b, p, n);
+  memcpy(b->base + b->end, p, n);
+  b->end += n;
+  return SS_OK;
+}
+
 ss_status ss_buf_puts(ss_buf *b, const char *s);
 
 /* Drops n bytes (at most ss_buf_len) from the front. */

@@ -28,19 +28,12 @@ enum { MOST = 2 * SS_MULTIPART_WHOLE };
 enum { FROM, REPLY_TO, TO, CC, BCC, SUBJECT, TEXT, HTML, KEYS, PEOPLE = SUBJECT };
 
 static const struct {
-  const char *name;
-  size_t n;
-  const char *field;
+  const char *name, *field;
 } keys[KEYS] = {
-#define KEY(name, field)                                                                                     \
-  {                                                                                                          \
-    name, sizeof name - 1, field                                                                             \
-  }
-    [FROM] = KEY("from", "From"), [REPLY_TO] = KEY("reply_to", "Reply-To"),
-    [TO] = KEY("to", "To"),       [CC] = KEY("cc", "Cc"),
-    [BCC] = KEY("bcc", NULL),     [SUBJECT] = KEY("subject", "Subject"),
-    [TEXT] = KEY("text", NULL),   [HTML] = KEY("html", NULL),
-#undef KEY
+    [FROM] = {"from", "From"}, [REPLY_TO] = {"reply_to", "Reply-To"},
+    [TO] = {"to", "To"},       [CC] = {"cc", "Cc"},
+    [BCC] = {"bcc", NULL},     [SUBJECT] = {"subject", "Subject"},
+    [TEXT] = {"text", NULL},   [HTML] = {"html", NULL},
 };
 
 /* What a function of core.plain's has: its buffers, a pool of tokens, and the shapes of parts (mime/part.lua). */
@@ -89,10 +82,11 @@ static bool put(mail *m, const char *s, size_t n)
 
 /* ---- what was given ---- */
 
+/* A key may hold a NUL. */
 static int find_key(const char *s, size_t n)
 {
   int i = 0;
-  while (i < KEYS && !(keys[i].n == n && memcmp(keys[i].name, s, n) == 0))
+  while (i < KEYS && (strcmp(keys[i].name, s) != 0 || strlen(s) != n))
     i++;
   return i;
 }

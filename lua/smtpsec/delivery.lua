@@ -178,7 +178,8 @@ end
 -- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
 local function queue_id(text)
   return behind(text, "queued as ", "queued as ([%w%-%.]+)") or behind(text, "id=", "%f[%w]id=([%w%-%.]+)")
-    or text:match "^Queued! ([%w%-%.]+)" or text:match "([%w%.%-]+) %- gsmtp$"
+    or text:match "^Queued! ([%w%-%.]+)" or (text:sub(-8) == " - gsmtp" and text:match "([%w%.%-]+) %- gsmtp$")
+    or nil
 end
 
 -- Lists of their own: what a caller does to a receipt is nobody else's business.

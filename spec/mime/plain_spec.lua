@@ -166,6 +166,7 @@ describe("a plain mail", function()
     for _, given in ipairs { "a", 1, {}, { mail {} }, mail { subject = 1 }, mail { text = {} }, mail { to = { 1 } },
       mail { to = { "a@b.example", x = "c@b.example" } },
       mail { to = { "a@b.example", nil, "c@b.example" } }, mail { [1] = "x" }, mail { Subject = "x" },
+      mail { ["cc\0"] = "a@b.example" },
       setmetatable(mail {}, {}),
       mail { to = setmetatable({ "a@b.example" }, {}) } } do
       assert.is_nil(at_once(given))
