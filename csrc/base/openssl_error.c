@@ -17,6 +17,11 @@ static const char *reason_in(const char *line)
   return line;
 }
 
+void ss_openssl_forget(void)
+{
+  if (ERR_peek_error()) ERR_clear_error();
+}
+
 unsigned long ss_openssl_words(char *to, size_t size)
 {
   unsigned long code = ERR_get_error();

@@ -28,8 +28,9 @@ struct ss_tls {
   ss_tls_session *offered; /* until the handshake is done */
   size_t received;         /* before the handshake was done */
   bool up;
-  bool closing; /* we sent close_notify */
-  bool closed;  /* the peer did */
+  bool hindered; /* what was read last met a full buffer */
+  bool closing;  /* we sent close_notify */
+  bool closed;   /* the peer did */
   ss_error error;
 };
 
@@ -76,7 +77,7 @@ ss_tls *ss_tls_new(ss_tls_context *context, const ss_tls_peer *peer, ss_tls_sess
   ss_buf_init(&t->wire.in, IN_CAP);
   ss_buf_init(&t->wire.out, OUT_CAP);
   bool prepared = prepare(t, session);
-  ERR_clear_error();
+  ss_openssl_forget();
   if (prepared) return t;
   ss_tls_free(t);
   ss_fail(e, SS_E_MEMORY, "out of memory");
@@ -226,10 +227,10 @@ ss_status ss_tls_handshake(ss_tls *t)
 {
   if (t->error.status != SS_OK) return t->error.status;
   if (t->up) return SS_OK;
-  ERR_clear_error();
+  ss_openssl_forget();
   int result = SSL_do_handshake(t->ssl);
   ss_status status = result == 1 ? finish_handshake(t) : outcome(t, result);
-  ERR_clear_error();
+  ss_openssl_forget();
   return status;
 }
 
@@ -261,16 +262,24 @@ static ss_status read_some(ss_tls *t, ss_buf *to)
   return SS_OK;
 }
 
+/* Whether OpenSSL could but ask for more bytes. Not so where it has something to write first: a full buffer was in its way. */
+static bool is_drained(const ss_tls *t)
+{
+  return ss_buf_len(&t->wire.in) == 0 && !t->wire.ended && !t->hindered && !SSL_has_pending(t->ssl);
+}
+
 ss_status ss_tls_read(ss_tls *t, ss_buf *to)
 {
   size_t before = ss_buf_len(to);
   ss_status status = ready(t);
   if (status != SS_OK) return status;
-  ERR_clear_error();
+  if (is_drained(t)) return SS_AGAIN;
+  ss_openssl_forget();
   do
     status = read_some(t, to);
-  while (status == SS_OK);
-  ERR_clear_error();
+  while (status == SS_OK && !is_drained(t));
+  t->hindered = status == SS_E_FULL;
+  ss_openssl_forget();
   return ss_buf_len(to) > before ? SS_OK : status;
 }
 
@@ -285,10 +294,10 @@ ss_status ss_tls_write(ss_tls *t, const void *bytes, size_t n, size_t *taken)
   if (t->closing) return SS_E_STATE;
   if (n == 0) return SS_OK;
   if (fit == 0) return SS_E_FULL;
-  ERR_clear_error();
+  ss_openssl_forget();
   int result = SSL_write_ex(t->ssl, bytes, n < fit ? n : fit, taken);
   status = result == 1 ? SS_OK : outcome(t, result);
-  ERR_clear_error();
+  ss_openssl_forget();
   return status;
 }
 
@@ -296,9 +305,9 @@ void ss_tls_close_notify(ss_tls *t)
 {
   if (!t->up || t->closing || (t->error.status != SS_OK && !t->closed)) return;
   t->closing = true;
-  ERR_clear_error();
+  ss_openssl_forget();
   SSL_shutdown(t->ssl);
-  ERR_clear_error();
+  ss_openssl_forget();
 }
 
 bool ss_tls_closed_cleanly(const ss_tls *t)
