@@ -63,6 +63,16 @@ describe("errors", function()
     assert.equal("mine", errors.explain(own, { provider = "gmail" }).hint)
   end)
 
+  it("are told without a hint where the hints cannot be loaded any more", function()
+    local path, loaded = package.path, package.loaded["smtpsec.hints"]
+    package.path, package.loaded["smtpsec.hints"] = "", nil
+    local err = errors.explain(errors.new("dns", "unknown host", { stage = "resolve" }), {})
+    package.path, package.loaded["smtpsec.hints"] = path, loaded
+    assert.is_nil(err.hint)
+    assert.equal("smtpsec: unknown host", tostring(err))
+    assert.is_truthy(errors.new("dns", "unknown host", { stage = "resolve" }).hint)
+  end)
+
   it("tells its errors from other values", function()
     assert.is_false(errors.is(nil))
     assert.is_false(errors.is("smtpsec: x"))

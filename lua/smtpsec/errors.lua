@@ -32,10 +32,12 @@ local function make_printable(err)
   end
 end
 
--- The hints are loaded when something fails: a mail that goes well need not wait for them.
+-- The hints are loaded when something fails: a mail that goes well need not wait for them. Where they cannot be found
+-- any more, because the program has changed its folder or its root since, an error is told without.
 local function advice(err, context)
-  local hint = require("smtpsec.hints").find(err, context)
-  return hint and printable.text(hint)
+  local found, hints = pcall(require, "smtpsec.hints")
+  local hint = found and hints.find(err, context)
+  return hint and printable.text(hint) or nil
 end
 
 local function server_said(err)

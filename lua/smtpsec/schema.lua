@@ -175,7 +175,8 @@ function schema.map(key_type, value_type)
   }
 end
 
---- Any one of several types. Where the value's Lua type fits exactly one of them, that one explains what is wrong.
+--- Any one of several types. One that wants another Lua type than the value's is not asked; where exactly one wants
+-- that, it explains what is wrong.
 ---@param ... table types
 function schema.either(...)
   local types, words = { ... }, {}
@@ -185,9 +186,11 @@ function schema.either(...)
     fault = function(self, value, path)
       local fitting, explanation = 0, nil
       for _, of in ipairs(types) do
-        local fault = of:fault(value, path)
-        if not fault then return nil end
-        if of.base == type(value) then fitting, explanation = fitting + 1, fault end
+        if not of.base or of.base == type(value) then
+          local fault = of:fault(value, path)
+          if not fault then return nil end
+          if of.base then fitting, explanation = fitting + 1, fault end
+        end
       end
       return fitting == 1 and explanation or mismatch(self, value, path)
     end,
