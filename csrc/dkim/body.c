@@ -6,6 +6,9 @@
 #include <emmintrin.h>
 #endif
 
+/* Characters in a line of base64, its end not counted (RFC 2045 section 6.8). */
+enum { BASE64 = 76 };
+
 static bool is_blank(uint8_t c)
 {
   return c == ' ' || c == '\t';
@@ -18,6 +21,11 @@ static bool is_plain(const ss_dkim_body *b, uint8_t c)
 }
 
 #ifdef __SSE2__
+static __m128i load(const uint8_t *p)
+{
+  return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
 static __m128i is_byte(__m128i x, char c)
 {
   return _mm_cmpeq_epi8(x, _mm_set1_epi8(c));
@@ -26,13 +34,33 @@ static __m128i is_byte(__m128i x, char c)
 /* Which of 16 bytes are a CR, a tab, or a space before a blank or a CR; the byte behind them is looked at too. */
 static unsigned find_specials(const uint8_t *p)
 {
-  __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-  __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+  __m128i x = load(p), next = load(p + 1);
   __m128i ends = _mm_or_si128(is_byte(next, '\r'), _mm_or_si128(is_byte(next, ' '), is_byte(next, '\t')));
   __m128i blanks = _mm_or_si128(is_byte(x, '\t'), _mm_and_si128(is_byte(x, ' '), ends));
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(is_byte(x, '\r'), blanks));
 }
+
+/* Whether a line of base64 is here, with its end, and something plain behind it. */
+static bool is_base64(const uint8_t *p)
+{
+  __m128i least = _mm_min_epu8(_mm_min_epu8(load(p), load(p + 16)), _mm_min_epu8(load(p + 32), load(p + 48)));
+  least = _mm_min_epu8(least, load(p + BASE64 - 16));
+  __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(' ')), least);
+  return p[BASE64] == '\r' && p[BASE64 + 1] == '\n' && p[BASE64 + 2] > ' ' && _mm_movemask_epi8(low) == 0;
+}
 #endif
+
+/* Behind the lines of base64 that are here: most of what is long is such lines, and all of them look alike. */
+static const uint8_t *skip_base64(const uint8_t *p, const uint8_t *end)
+{
+#ifdef __SSE2__
+  while (end - p > BASE64 + 2 && is_base64(p))
+    p += BASE64 + 2;
+#else
+  (void)end;
+#endif
+  return p;
+}
 
 /* The next byte that is not plain, or the end. A space between plain bytes may be passed over. */
 static const uint8_t *find_special(const ss_dkim_body *b, const uint8_t *p, const uint8_t *end)
@@ -61,7 +89,7 @@ static const uint8_t *skip_canonical(const ss_dkim_body *b, const uint8_t *p, co
     if (end - at >= 2 && at[0] == ' ' && is_plain(b, at[1]))
       p = at + 2;
     else if (end - at >= 3 && at[0] == '\r' && at[1] == '\n' && is_plain(b, at[2]))
-      p = at + 3;
+      p = skip_base64(at + 2, end);
     else
       return at;
   }

@@ -6,9 +6,9 @@
 #include "tls/version.h"
 
 static void (*const nouns[])(lua_State *) = {
-    ss_lua_open_access, ss_lua_open_text, ss_lua_open_token,      ss_lua_open_mime,
-    ss_lua_open_header, ss_lua_open_part, ss_lua_open_plain,      ss_lua_open_dkim,
-    ss_lua_open_smime,  ss_lua_open_tls,  ss_lua_open_connection, ss_lua_open_charset,
+    ss_lua_open_access,     ss_lua_open_text,    ss_lua_open_token, ss_lua_open_mime,  ss_lua_open_header,
+    ss_lua_open_part,       ss_lua_open_plain,   ss_lua_open_dkim,  ss_lua_open_smime, ss_lua_open_tls,
+    ss_lua_open_connection, ss_lua_open_charset, ss_lua_open_copy,
 };
 
 SS_EXPORT int luaopen_smtpsec_core(lua_State *L);

@@ -2,6 +2,7 @@
 #include "dkim/digest.h"
 #include "dkim/signature.h"
 #include "lua/check.h"
+#include "lua/copy.h"
 #include "lua/open.h"
 #include "lua/scratch.h"
 
@@ -130,12 +131,21 @@ static ss_dkim_hash *check_hash(lua_State *L)
   return h;
 }
 
-/* hash:update(s[, from]) -> the hash, which has taken s, from this byte on */
+/* The bytes of a string, or of a copy. */
+static const uint8_t *check_bytes(lua_State *L, int arg, size_t *n)
+{
+  if (lua_type(L, arg) != LUA_TUSERDATA) return (const uint8_t *)luaL_checklstring(L, arg, n);
+  const ss_copy *c = ss_check_copy(L, arg);
+  *n = c->n;
+  return c->bytes;
+}
+
+/* hash:update(s[, from]) -> the hash, which has taken s, a string or a copy (copy.h), from this byte on */
 static int hash_update(lua_State *L)
 {
   size_t n;
   ss_dkim_hash *h = check_hash(L);
-  const uint8_t *p = (const uint8_t *)luaL_checklstring(L, 2, &n);
+  const uint8_t *p = check_bytes(L, 2, &n);
   size_t from = lua_isnoneornil(L, 3) ? 0 : (size_t)ss_check_int(L, 3, 1, (lua_Integer)n + 1) - 1;
   ss_dkim_hash_update(h, p + from, n - from);
   lua_settop(L, 1);

@@ -1,6 +1,7 @@
 /* mime: the encoders, the scanner, the texts and the files of message composition, as the Lua layer uses them. */
 #include "base/base64.h"
 #include "lua/check.h"
+#include "lua/copy.h"
 #include "lua/open.h"
 #include "lua/scratch.h"
 #include "mime/codec.h"
@@ -117,17 +118,34 @@ static encoder *check_encoder(lua_State *L, int arg)
   return e;
 }
 
-static int push_output(lua_State *L, encoder *e, ss_status status)
+/* Encodes into the copy itself, where there is one with room for the worst case, otherwise into the encoder's buffer. */
+static ss_status run(encoder *e, const uint8_t *p, size_t n, ss_copy *to)
+{
+  if (to) {
+    ss_buf room = ss_copy_lend(to);
+    ss_status status = e->codec->update(e->state, p, n, &room);
+    ss_copy_commit(to, ss_buf_len(&room));
+    if (status != SS_E_FULL) return status;
+  }
+  return e->codec->update(e->state, p, n, &e->out);
+}
+
+/* Pushes what is in the encoder's buffer, or "" where a copy takes it. */
+static int push_output(lua_State *L, encoder *e, ss_status status, ss_copy *to)
 {
   if (status == SS_E_ARGUMENT) return push_words(L, "contains a NUL");
   if (status != SS_OK) return push_words(L, "out of memory");
-  lua_pushlstring(L, (const char *)ss_buf_data(&e->out), ss_buf_len(&e->out));
+  const char *p = (const char *)ss_buf_data(&e->out);
+  size_t n = ss_buf_len(&e->out);
+  if (to && !ss_copy_add(to, p, n)) return push_words(L, "is longer than it was said to be");
+  lua_pushlstring(L, p, to ? 0 : n);
   ss_buf_clear(&e->out);
   return 1;
 }
 
-/* encoder:update(s[, from, n]) -> what is settled of the encoding so far, "" included | nil, what is wrong with s. s is of
- * at most 1 MiB; or so are the n bytes of it that begin with byte `from` (1-based), or as many as there are. */
+/* encoder:update(s[, from, n[, to]]) -> what is settled of the encoding so far, "" included, or "" where the copy `to` takes
+ * it | nil, what is wrong with s. s is of at most 1 MiB; or so are the n bytes of it that begin with byte `from` (1-based),
+ * or as many as there are. */
 static int encoder_update(lua_State *L)
 {
   encoder *e = check_encoder(L, 1);
@@ -140,14 +158,16 @@ static int encoder_update(lua_State *L)
     n = n - skip < most ? n - skip : most;
   }
   luaL_argcheck(L, n <= SS_CODEC_INPUT, 2, "more than 1 MiB at once");
-  return push_output(L, e, e->codec->update(e->state, (const uint8_t *)s, n, &e->out));
+  ss_copy *to = ss_opt_copy(L, 5);
+  return push_output(L, e, run(e, (const uint8_t *)s, n, to), to);
 }
 
-/* encoder:finish() -> the rest of the encoding. The encoder is closed. */
+/* encoder:finish([to]) -> the rest of the encoding, as update returns it. The encoder is closed. */
 static int encoder_finish(lua_State *L)
 {
   encoder *e = check_encoder(L, 1);
-  int results = push_output(L, e, e->codec->finish(e->state, &e->out));
+  ss_copy *to = ss_opt_copy(L, 2);
+  int results = push_output(L, e, e->codec->finish(e->state, &e->out), to);
   e->codec = NULL;
   ss_buf_free(&e->out);
   return results;
@@ -239,20 +259,21 @@ static int file_open(lua_State *L)
   return ss_file_open(&f->file, path, &e) == SS_OK ? 1 : push_words(L, e.text);
 }
 
-/* file:read(n, encoder) -> up to n bytes (1 to 1 MiB), encoded where an encoder is given, and how many they are: 0 at
- * the end only | nil, why not */
+/* file:read(n[, encoder[, to]]) -> up to n bytes (1 to 1 MiB), encoded where an encoder is given, or "" where the copy `to`
+ * takes what was encoded; and how many they are: 0 at the end only | nil, why not */
 static int file_read(lua_State *L)
 {
   file *f = luaL_checkudata(L, 1, OPEN_FILE);
   size_t got, n = (size_t)ss_check_int(L, 2, 1, READ_MAX);
-  encoder *to = lua_isnoneornil(L, 3) ? NULL : check_encoder(L, 3);
+  encoder *through = lua_isnoneornil(L, 3) ? NULL : check_encoder(L, 3);
+  ss_copy *to = ss_opt_copy(L, 4);
   ss_error e;
   uint8_t *room = ss_buf_reserve(&f->in, n);
   if (!room) return push_words(L, "out of memory");
   if (ss_file_read(&f->file, room, n, &got, &e) != SS_OK) return push_words(L, e.text);
-  if (!to)
+  if (!through)
     lua_pushlstring(L, (const char *)room, got);
-  else if (push_output(L, to, to->codec->update(to->state, room, got, &to->out)) != 1)
+  else if (push_output(L, through, run(through, room, got, to), to) != 1)
     return 2;
   lua_pushinteger(L, (lua_Integer)got);
   return 2;

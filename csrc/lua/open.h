@@ -9,6 +9,7 @@ void ss_lua_open_access(lua_State *L);
 void ss_lua_open_text(lua_State *L);
 void ss_lua_open_token(lua_State *L);
 void ss_lua_open_mime(lua_State *L);
+void ss_lua_open_copy(lua_State *L);
 void ss_lua_open_charset(lua_State *L);
 void ss_lua_open_header(lua_State *L);
 void ss_lua_open_part(lua_State *L);

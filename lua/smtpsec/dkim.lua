@@ -1,7 +1,8 @@
 --- dkim: signs a message that is ready to be sent (RFC 6376, 8301, 8463).
 --
 -- The stream is walked once for its hash and once more to be sent. Whatever differs the second time is an error before
--- the message has its end, so nothing is delivered that does not verify. What is not too long is kept in between.
+-- the message has its end, so nothing is delivered that does not verify. What is not too long is kept in between: in a
+-- copy of the engine's (csrc/lua/copy.h), into which it is encoded, hashed where it is, and made strings of when sent.
 -- Canonical forms, hashes and signatures are the engine's business (csrc/dkim/); which options make a signer is judged
 -- in config/dkim.lua.
 
@@ -13,8 +14,16 @@ local text = require "smtpsec.mime.text"
 
 local dkim = {}
 
--- Most octets of a message that is kept between its hash and its sending: it is read and encoded once.
-local KEPT = 2097152
+-- Most octets of a message that is kept between its hash and its sending, so that it is read and encoded once; and of
+-- all that are kept at a time. The others are read and encoded again.
+local KEPT, KEPT_OF_ALL = 2097152, 6291456
+
+-- Octets in a piece of what was kept: when its header is looked for, and when it is sent.
+local HEAD, PIECE = 16384, 65520
+
+-- Octets that a copy has room for behind the message: encoders ask for more than they need, and a file that has grown
+-- is its source's to notice.
+local SPARE = 262144
 
 -- How often a field is signed; the engine's words for it (csrc/dkim/canon.h).
 local ONCE, EVERY, SEALED, CLOSED = 0, 1, 2, 3
@@ -72,6 +81,58 @@ function dkim.signer(given)
   }
 end
 
+-- ---- what is kept ---------------------------------------------------------------------------------------------------
+
+-- The copies that there are. They are closed when they were sent. The collector does not see what they hold, and may
+-- leave for long those that never were: there are only so many.
+local copies = setmetatable({}, { __mode = "k" })
+
+local function may_keep(octets)
+  local all = octets
+  for copy in pairs(copies) do all = all + copy:octets() end
+  return octets <= KEPT and all <= KEPT_OF_ALL
+end
+
+local function drop(copy)
+  copy:close()
+  copies[copy] = nil
+end
+
+-- Writes the stream into a copy: true, or nil and the error.
+local function fill(copy, segments)
+  for _, segment in ipairs(segments) do
+    local read, err = type(segment) == "table" and segment.open(copy), nil
+    local piece = read and "" or segment
+    while piece do
+      if not copy:add(piece) then return text.refuse("dkim", "the message is longer than it was said to be") end
+      piece = nil
+      if read then piece, err = read() end
+    end
+    if err then return nil, err end
+  end
+  return true
+end
+
+-- A copy of a stream of so many octets; nil where it is too long, or so short that it is one string anyway; nil and the
+-- error where it cannot be read.
+local function keep(segments, octets)
+  local copy = octets and octets > stream.WHOLE and may_keep(octets) and core.copy(octets + SPARE)
+  if not copy then return nil end
+  copies[copy] = true
+  local fine, err = fill(copy, segments)
+  if fine then return copy end
+  drop(copy)
+  return nil, err
+end
+
+local function pieces_of(copy, from, most)
+  return function()
+    local piece = copy:piece(from, most)
+    from = from + most
+    return piece
+  end
+end
+
 -- ---- the first walk -------------------------------------------------------------------------------------------------
 
 -- Reads up to the empty line behind the header.
@@ -99,31 +160,58 @@ local function update(hashes, chunk, from)
   for _, hash in pairs(hashes) do hash:update(chunk, from) end
 end
 
--- What the walk finds: head (with its last line end), octets of all, digests by canonical form, and the pieces where
--- they were kept.
-local function look(segments, signers)
-  local next_chunk, hashes = stream.chunks(segments), begin_hashes(signers)
+-- Hashes a message that begins with this chunk, up to its end: its octets; and itself, where it is short. Or nil and
+-- the error.
+local function hash_chunks(hashes, chunk, from, next_chunk)
+  local octets, pieces, err = 0, {}, nil
+  while chunk do
+    update(hashes, chunk, from)
+    octets, from = octets + #chunk, nil
+    pieces = octets <= stream.WHOLE and pieces or nil
+    if pieces then pieces[#pieces + 1] = chunk end
+    chunk, err = next_chunk()
+  end
+  if err then return nil, err end
+  return octets, pieces and table.concat(pieces)
+end
+
+-- What the walk finds: head (with its last line end), octets of all, digests by canonical form; whole or copy, where it
+-- was kept.
+local function look(segments, signers, octets)
+  local copy, err = keep(segments, octets)
+  if err then return nil, err end
+  local next_chunk, hashes = copy and pieces_of(copy, 1, HEAD) or stream.chunks(segments), begin_hashes(signers)
   local chunk, head_n = read_head(next_chunk)
   if not chunk then return nil, head_n end
-  local seen = { head = chunk:sub(1, head_n), octets = #chunk, digests = {} }
-  local pieces = { chunk }
-  update(hashes, chunk, head_n + 3)
-  while true do
-    local err
-    chunk, err = next_chunk()
-    if err then return nil, err end
-    if not chunk then break end
-    update(hashes, chunk)
-    seen.octets = seen.octets + #chunk
-    pieces = seen.octets <= KEPT and pieces or nil
-    if pieces then pieces[#pieces + 1] = chunk end
+  local seen = { head = chunk:sub(1, head_n), digests = {}, copy = copy, walks = 0 }
+  if copy then
+    update(hashes, copy, head_n + 3)
+    seen.octets = copy:octets()
+  else
+    seen.octets, seen.whole = hash_chunks(hashes, chunk, head_n + 3, next_chunk)
+    if not seen.octets then return nil, seen.whole end
   end
   for name, hash in pairs(hashes) do seen.digests[name] = hash:finish() end
-  seen.pieces = pieces
   return seen
 end
 
 -- ---- the second -----------------------------------------------------------------------------------------------------
+
+-- The body as it was kept. Who comes to its end closes the copy, if nobody else is reading it: a message is mostly sent
+-- once, and otherwise read again.
+local function kept(seen)
+  local copy, read = seen.copy, pieces_of(seen.copy, #seen.head + 3, PIECE)
+  seen.walks = seen.walks + 1
+  return function()
+    local piece = read and read()
+    if piece or not read then return piece end
+    read, seen.walks = nil, seen.walks - 1
+    if seen.walks == 0 then
+      drop(copy)
+      seen.copy = nil
+    end
+  end
+end
 
 -- The body again, as it is sent, or an error in place of its end.
 local function checked(segments, seen)
@@ -199,22 +287,20 @@ end
 ---@return table|nil told for a receipt: signatures, a list of { domain=, selector=, algorithm= }, and warnings, a list
 --- or nil; or the error
 function dkim.sign(segments, signers)
-  local seen, err = look(segments, signers)
+  local octets = stream.size(segments)
+  local seen, err = look(segments, signers, octets)
   if not seen then return nil, err end
-  if not stream.size(segments) then -- known of all that could be read again
+  if not (octets or stream.size(segments)) then -- known of all that could be read again
     return text.refuse("dkim", "the message has a reader, which can be read only once, and a signature needs it twice",
       "give path or content, or a reader that returns a new reader each time it is called")
   end
   local fields
   fields, err = fields_of(signers, seen)
   if not fields then return nil, err end
-  if seen.pieces then
-    seen.pieces[1] = fields .. seen.pieces[1]
-    return seen.pieces, told_of(signers)
-  end
+  if seen.whole then return { fields .. seen.whole }, told_of(signers) end
   local head = fields .. seen.head .. "\r\n"
   return { head, {
-    open = function() return checked(segments, seen) end,
+    open = function() return seen.copy and kept(seen) or checked(segments, seen) end,
     size = function() return seen.octets - #seen.head - 2 end,
   } }, told_of(signers)
 end

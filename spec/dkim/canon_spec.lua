@@ -48,6 +48,16 @@ local BODIES = {
   ("0123456789abcdef"):rep(5) .. "\r\n" .. ("x y "):rep(9) .. "\r\n",
 }
 
+-- Lines of base64, and what is nearly one.
+local LINE = ("0123456789+/ABCDEFGH"):rep(4):sub(1, 76)
+for _, line in ipairs { "", "x", " ", "  ", "\t\t", " \t", "\r", "\n", "\r\n", "\r\n\r\n", "\1", "\127", "\200\t\t" } do
+  BODIES[#BODIES + 1] = ("x\r\n%s\r\n%s%s\r\n%s\r\n"):format(LINE, line, LINE, LINE:sub(5))
+  for _, at in ipairs { 0, 16, 60, 75, 76 } do
+    local nearly = LINE:sub(1, at) .. line .. LINE:sub(at + #line + 1)
+    BODIES[#BODIES + 1] = ("x\r\n%s\r\n%s\r\n%s\r\n"):format(LINE, nearly, LINE)
+  end
+end
+
 describe("the canonical form of a body", function()
   -- Bodies of what matters to it, by chance that is the same every time.
   local function random_bodies(count)

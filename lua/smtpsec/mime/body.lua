@@ -126,10 +126,10 @@ function Body:refuse(why)
     "attach it with type = \"application/octet-stream\"", why or "and the server does not offer 8BITMIME")
 end
 
--- The body in an encoding: a function as a source's open() returns it.
-local function read(self, encoding)
+-- The body in an encoding: a function as a source's open() returns it, or as its encoded().
+local function read(self, encoding, to)
   if encoding == "binary" then return self.source.open() end
-  if not self.mends then return source.encoded(self.source, encoding, self.field) end
+  if not self.mends then return source.encoded(self.source, encoding, self.field, to) end
   local mended = source.through(self.source.open(), "crlf", self.field)
   return ENCODED[encoding] and source.through(mended, encoding, self.field) or mended
 end
@@ -147,12 +147,13 @@ local function size(self, encoding)
   return self.octets
 end
 
---- The body in an encoding, as a segment of a stream (stream.lua).
+--- The body in an encoding, as a segment of a stream (stream.lua). Its open(to) lets a copy (core.copy) take what is
+-- encoded.
 ---@param encoding string
 ---@return table segment
 function Body:segment(encoding)
   return {
-    open = function() return read(self, encoding) end,
+    open = function(to) return read(self, encoding, to) end,
     size = function() return size(self, encoding) end,
   }
 end

@@ -4,7 +4,8 @@
 -- other, nil at the end, or nil and the error. Opening again begins again, except for a reader's, which can be read
 -- only once unless it makes a new one each time. Pieces are small: a source never holds more than one of them besides
 -- what the caller gave. A string's source has it as `string`; a source that can encode what it reads has
--- encoded(encoding, field), which is then as open().
+-- encoded(encoding, field, to), which is then as open(), but returns no more than "" of what goes into the copy `to`
+-- (core.copy), where there is one.
 
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
@@ -16,12 +17,12 @@ local source = {}
 source.PIECE = 57 * 840
 
 -- A string through an encoder, which reads its pieces where they are.
-local function encode_string(s, encoding, field)
+local function encode_string(s, encoding, field, to)
   local encoder, at = core.encoder(encoding), 1
   return function()
     while encoder do
       local out, why
-      if at <= #s then out, why = encoder:update(s, at, source.PIECE) else out, why = encoder:finish() end
+      if at <= #s then out, why = encoder:update(s, at, source.PIECE, to) else out, why = encoder:finish(to) end
       if not out or at > #s then
         encoder:close()
         encoder = nil
@@ -40,7 +41,7 @@ function source.text(s)
   return {
     size = #s,
     string = s,
-    encoded = function(encoding, field) return encode_string(s, encoding, field) end,
+    encoded = function(encoding, field, to) return encode_string(s, encoding, field, to) end,
     open = function()
       local at = 1
       return function()
@@ -63,7 +64,7 @@ end
 
 -- Reads exactly what was measured, through the encoder where there is one: a file that ends early, goes on, or was
 -- touched is an error. No more than its size ever goes out, and no less without an error.
-local function read_file(file, measured, encoder)
+local function read_file(file, measured, encoder, to)
   local left, done = measured.size, false
   local function close()
     file:close()
@@ -72,7 +73,7 @@ local function read_file(file, measured, encoder)
   end
   local function finish()
     local same, rest, why = left == 0 and file:identity() == measured.identity, "", nil
-    if same and encoder then rest, why = encoder:finish() end
+    if same and encoder then rest, why = encoder:finish(to) end
     close()
     if not same then return changed(measured) end
     if not rest then return unreadable(measured, why) end
@@ -81,7 +82,7 @@ local function read_file(file, measured, encoder)
   end
   return function()
     if done then return nil end
-    local piece, octets = file:read(source.PIECE, encoder)
+    local piece, octets = file:read(source.PIECE, encoder, to)
     if not piece then
       close()
       return unreadable(measured, octets)
@@ -92,7 +93,7 @@ local function read_file(file, measured, encoder)
   end
 end
 
-local function open_file(measured, encoding)
+local function open_file(measured, encoding, to)
   local file, gone = core.file(measured.path)
   if not file then
     return function()
@@ -103,7 +104,7 @@ local function open_file(measured, encoding)
     file:close()
     return function() return changed(measured) end
   end
-  return read_file(file, measured, encoding and core.encoder(encoding))
+  return read_file(file, measured, encoding and core.encoder(encoding), to)
 end
 
 --- A regular file. It is measured now and must still be the same whenever it is read.
@@ -123,7 +124,7 @@ function source.file(path, field)
   return {
     size = size,
     open = function() return open_file(measured) end,
-    encoded = function(encoding) return open_file(measured, encoding) end,
+    encoded = function(encoding, _, to) return open_file(measured, encoding, to) end,
   }
 end
 
@@ -217,9 +218,10 @@ end
 ---@param from table source
 ---@param encoding string name of a core.encoder
 ---@param field string
+---@param to? userdata copy (core.copy) that may take it instead of the caller, who then gets no more than "" of it
 ---@return function as open() returns it
-function source.encoded(from, encoding, field)
-  if from.encoded then return from.encoded(encoding, field) end
+function source.encoded(from, encoding, field, to)
+  if from.encoded then return from.encoded(encoding, field, to) end
   return source.through(from.open(), encoding, field)
 end
 
