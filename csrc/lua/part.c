@@ -13,9 +13,11 @@
 
 #include <string.h>
 
-/* Where what is in a leaf, and in a multipart. */
+/* Where what is in a leaf, and in a multipart; in a shape, what comes before the encoding of a leaf, or the boundary of a
+ * multipart, and what behind. */
 enum { SHAPE = 1, SEVEN = 2, EIGHT = 3, BODY = 4, MENDS = 5 };
 enum { BOUNDARY = 2, FIRST = 3 };
+enum { BEFORE = 1, BEHIND = 2 };
 
 /* Where the arguments are, and behind them the list of segments, once there is one. */
 enum { NODE = 1, EIGHT_BIT, HEAD, BINARY, SEGMENTS };
@@ -122,12 +124,18 @@ static const char *push_encoding(writer *w, bool *many)
   return whole;
 }
 
-/* Writes the lines that the shape has for the encoding. */
-static void put_lines(writer *w, int shape, int encoding)
+/* Writes one of the two strings of a shape. */
+static void put_lines(writer *w, int shape, int at)
 {
-  lua_pushvalue(w->L, encoding);
-  lua_rawget(w->L, shape);
+  lua_rawgeti(w->L, shape, at);
   put_top(w);
+}
+
+static void put_encoding(writer *w, const char *encoding)
+{
+  ss_status status = ss_multipart_encoding(w->to, encoding);
+  if (status == SS_E_ARGUMENT) luaL_error(w->L, "no encoding is called %s", encoding);
+  if (status != SS_OK) luaL_error(w->L, "out of memory for a message");
 }
 
 /* Writes a body that is a string. */
@@ -154,7 +162,9 @@ static void write_leaf(writer *w, int node, int encoding, int shape)
   lua_State *L = w->L;
   size_t before = ss_buf_len(w->to);
   const char *name = lua_tostring(L, encoding);
-  put_lines(w, shape, encoding);
+  put_lines(w, shape, BEFORE);
+  put_encoding(w, name);
+  put_lines(w, shape, BEHIND);
   size_t start = ss_buf_len(w->to);
   if (element(L, node, BODY)) {
     w->open = strcmp(name, "base64") == 0 || ss_opt_field_bool(L, shape + 1, "open");
@@ -179,17 +189,16 @@ static void put_delimiter(writer *w, const char *boundary, size_t n, bool last)
 
 static const char *write_node(writer *w);
 
-/* The shape says what comes before the boundary in the header, and by the encoding what comes behind it. */
 static void write_multipart(writer *w, int node, int encoding, int shape)
 {
   lua_State *L = w->L;
   size_t n;
-  lua_rawgeti(L, shape, 1);
-  put_top(w);
+  put_lines(w, shape, BEFORE);
   lua_rawgeti(L, node, BOUNDARY);
   const char *boundary = luaL_checklstring(L, -1, &n);
   put(w, boundary, n);
-  put_lines(w, shape, encoding);
+  put_lines(w, shape, BEHIND);
+  put_encoding(w, lua_tostring(L, encoding));
   int top = lua_gettop(L);
   for (int at = FIRST; element(L, node, at); at++) {
     put_delimiter(w, boundary, n, false);

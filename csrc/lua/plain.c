@@ -39,6 +39,9 @@ static const struct {
 /* What a function of core.plain's has: its buffers, a pool of tokens, and the shapes of parts (mime/part.lua). */
 enum { BUFFERS_OF = 1, POOL_OF, TEXT_SHAPE, HTML_SHAPE, BOTH_SHAPE };
 
+/* What is in a shape (part.c). */
+enum { BEFORE = 1, BEHIND = 2 };
+
 /* Where the arguments are, and behind them the list of recipients and the set of those in it. */
 enum { GIVEN = 1, DATE, RECIPIENTS, SEEN };
 
@@ -277,13 +280,13 @@ static bool put_header(mail *m)
 
 /* ---- its body ---- */
 
-/* The line of a shape under a key of its. */
-static bool put_line(mail *m, int shape, const char *key)
+/* One of the two strings of a shape. */
+static bool put_lines(mail *m, int shape, int at)
 {
   size_t n;
-  lua_getfield(m->L, lua_upvalueindex(shape), key);
-  const char *line = luaL_checklstring(m->L, -1, &n);
-  bool fits = put(m, line, n);
+  lua_rawgeti(m->L, lua_upvalueindex(shape), at);
+  const char *lines = luaL_checklstring(m->L, -1, &n);
+  bool fits = put(m, lines, n);
   lua_pop(m->L, 1);
   return fits;
 }
@@ -295,7 +298,8 @@ static bool put_text(mail *m, int shape, const value *v)
   if (v->n > LONGEST_TEXT || ss_text_look((const uint8_t *)v->s, v->n, &facts) != SS_OK) return false;
   const char *encoding = ss_text_encoding(&facts, false);
   if (strcmp(encoding, ss_text_encoding(&facts, true)) != 0) return false;
-  return put_line(m, shape, encoding) && ss_text_write((const uint8_t *)v->s, v->n, encoding, m->to) == SS_OK;
+  return put_lines(m, shape, BEFORE) && ss_multipart_encoding(m->to, encoding) == SS_OK &&
+         put_lines(m, shape, BEHIND) && ss_text_write((const uint8_t *)v->s, v->n, encoding, m->to) == SS_OK;
 }
 
 static bool put_one(mail *m, int shape, const value *v)
@@ -308,11 +312,8 @@ static bool put_both(mail *m)
 {
   char boundary[2 + SS_TOKEN] = "=_";
   ss_lua_draw_token(m->L, lua_upvalueindex(POOL_OF), boundary + 2);
-  lua_rawgeti(m->L, lua_upvalueindex(BOTH_SHAPE), 1);
-  size_t n;
-  const char *before = luaL_checklstring(m->L, -1, &n);
-  bool fits = put(m, before, n) && put(m, boundary, sizeof boundary) && put_line(m, BOTH_SHAPE, "7bit");
-  lua_pop(m->L, 1);
+  bool fits = put_lines(m, BOTH_SHAPE, BEFORE) && put(m, boundary, sizeof boundary) &&
+              put_lines(m, BOTH_SHAPE, BEHIND);
   for (int key = TEXT; fits && key <= HTML; key++)
     fits = ss_multipart_delimiter(m->to, boundary, sizeof boundary, false) == SS_OK &&
            put_text(m, key == TEXT ? TEXT_SHAPE : HTML_SHAPE, &m->given[key]);

@@ -150,8 +150,7 @@ function schema.list(of)
         return string.format('"%s" must be a list, but has the key %s', path, printable.value(stray))
       end
       for i = 1, count do
-        local fault = of:fault(value[i], string.format("%s[%d]", path, i))
-        if fault then return fault end
+        if of:fault(value[i], path) then return of:fault(value[i], string.format("%s[%d]", path, i)) end
       end
     end,
   }
@@ -247,10 +246,8 @@ end
 local Record = { __name = "smtpsec.schema.record" }
 Record.__index = Record
 
-function Record:fault(value, path)
-  if type(value) ~= "table" then
-    return path and mismatch(self, value, path) or string.format("a table is needed, got %s", type(value))
-  end
+-- Which of a table's mistakes is told, and where it is.
+local function explain(self, value, path)
   local within_path = path and path .. "." or ""
   local key = unknown(value, self.fields)
   if key then
@@ -263,6 +260,25 @@ function Record:fault(value, path)
       if fault then return fault end
     end
   end
+end
+
+-- Most tables are sound: to see that takes one look at each of their keys, and no words. Where a table has its fields
+-- from another, by a metatable, they have to be asked for by name.
+local function is_sound(self, value)
+  if getmetatable(value) then return false end
+  local fields = self.fields
+  for key, inner in pairs(value) do
+    local of = fields[key]
+    if not of or of:fault(inner, "") then return false end
+  end
+  return true
+end
+
+function Record:fault(value, path)
+  if type(value) ~= "table" then
+    return path and mismatch(self, value, path) or string.format("a table is needed, got %s", type(value))
+  end
+  if not is_sound(self, value) then return explain(self, value, path) end
 end
 
 -- error() counts from here: 1 is this function, 2 the one that called the check, 3 that one's caller.

@@ -17,12 +17,6 @@ local FIRST = 3
 -- Every boundary is as long as this one, so that the lines around it are always the same.
 local STAND_IN = "=_" .. ("0"):rep(32)
 
--- Nothing is said of what is not encoded.
-local ENCODING = { ["7bit"] = "" }
-for _, name in ipairs { "8bit", "binary", "quoted-printable", "base64" } do
-  ENCODING[name] = header.field("Content-Transfer-Encoding"):token(name):close()
-end
-
 local function content_type(fields, boundary)
   local field = header.field("Content-Type"):token(fields.type)
   if boundary then field:parameter("boundary", boundary) end
@@ -42,27 +36,22 @@ local function about(fields)
   return lines .. "\r\n"
 end
 
---- What the header of a leaf says of it: its lines for each encoding, and the empty line behind them. The same shape
--- may serve any number of parts.
+--- What the header of a leaf says of it, but for its encoding: the line before that, and those behind, the last of
+-- which is empty. The same shape may serve any number of parts.
 ---@param fields table type ("text/plain"), parameters (list of { name, value }); disposition, filename, cid;
 --- charset of the file name, as for header.field
 ---@return table shape
 function part.shape(fields)
-  local before, after = content_type(fields), about(fields)
-  local shape = { disposition = fields.disposition, cid = fields.cid }
-  for name, line in pairs(ENCODING) do shape[name] = before .. line .. after end
-  return shape
+  return { content_type(fields), about(fields), disposition = fields.disposition, cid = fields.cid }
 end
 
---- What the header of a multipart says of it: what comes before its boundary, and for each encoding what comes behind.
+--- What the header of a multipart says of it, but for its encoding: what comes before its boundary, and what behind.
 ---@param fields table type ("multipart/mixed"), parameters
 ---@return table shape
 function part.shape_of_parts(fields)
   local line = content_type(fields, STAND_IN)
   local first, last = line:find(STAND_IN, 1, true)
-  local shape = { line:sub(1, first - 1) }
-  for name, encoding in pairs(ENCODING) do shape[name] = line:sub(last + 1) .. encoding end
-  return shape
+  return { line:sub(1, first - 1), line:sub(last + 1) }
 end
 
 --- What the header of a node says of it.

@@ -120,7 +120,7 @@ function Entity:segment()
   }
 end
 
-local AS_IS = { ["7bit"] = "" }
+local AS_IS = { "", "" } -- nothing is written around it
 
 local function entity(segments)
   return { AS_IS, "7bit", "7bit", setmetatable({ segments = segments }, Entity), false }

@@ -72,19 +72,21 @@ function stream.chunks(segments)
     return piece
   end
   return function()
-    local gathered, octets = {}, 0
+    local piece = next_piece()
+    if not piece then return nil, failure end
+    if #piece >= GATHER then return piece end
+    local gathered, octets = { piece }, #piece
     while octets < GATHER do
-      local piece = next_piece()
+      piece = next_piece()
       if not piece then break end
       if #piece >= GATHER then
-        if octets == 0 then return piece end
         waiting = piece
         break
       end
       gathered[#gathered + 1], octets = piece, octets + #piece
     end
-    if octets > 0 and not failure then return table.concat(gathered) end
-    return nil, failure
+    if failure or octets == 0 then return nil, failure end
+    return table.concat(gathered)
   end
 end
 
