@@ -18,18 +18,23 @@ source.PIECE = 57 * 840
 
 -- A string through an encoder, which reads its pieces where they are.
 local function encode_string(s, encoding, field, to)
-  local encoder, at = core.encoder(encoding), 1
+  local encoder, at, length, most = core.encoder(encoding), 1, #s, source.PIECE
   return function()
     while encoder do
-      local out, why
-      if at <= #s then out, why = encoder:update(s, at, source.PIECE, to) else out, why = encoder:finish(to) end
-      if not out or at > #s then
-        encoder:close()
+      local one, out, why = encoder, nil, nil
+      if at <= length then
+        out, why = one:update(s, at, most, to)
+        at = at + most
+      else
         encoder = nil
+        out, why = one:finish(to)
       end
-      at = at + source.PIECE
-      if not out then return text.refuse(field, why) end
-      if out ~= "" then return out end
+      if out and out ~= "" then return out end
+      if not out then
+        one:close()
+        encoder = nil
+        return text.refuse(field, why)
+      end
     end
   end
 end

@@ -29,19 +29,20 @@ function stream.size(segments)
   return total
 end
 
--- Piece after piece of all segments.
+-- Piece after piece of all segments; nil at the end, and at the first error, with which it then always comes.
 local function pieces(segments)
-  local index, read = 0, nil
+  local index, read, failure = 0, nil, nil
   return function()
     while true do
       if read then
         local piece, err = read()
-        if piece or err then return piece, err end
+        if piece then return piece end
         read = nil
+        if err then index, failure = #segments, err end
       end
       index = index + 1
       local segment = segments[index]
-      if type(segment) ~= "table" then return segment end
+      if type(segment) ~= "table" then return segment, failure end
       read = segment.open()
     end
   end
@@ -62,22 +63,16 @@ end
 ---@param segments table
 ---@return function next_chunk returns a string, nil at the end, or nil and the error, which it then repeats
 function stream.chunks(segments)
-  local read, failure, done = pieces(segments), nil, false
+  local next_piece = pieces(segments)
   local waiting -- a long piece that came behind small ones
-  local function next_piece()
+  return function()
     local piece, err = waiting, nil
     waiting = nil
-    if not piece and not done then piece, err = read() end
-    if not piece and not done then done, failure = true, err end
-    return piece
-  end
-  return function()
-    local piece = next_piece()
-    if not piece then return nil, failure end
-    if #piece >= GATHER then return piece end
+    if not piece then piece, err = next_piece() end
+    if not piece or #piece >= GATHER then return piece, err end
     local gathered, octets = { piece }, #piece
     while octets < GATHER do
-      piece = next_piece()
+      piece, err = next_piece()
       if not piece then break end
       if #piece >= GATHER then
         waiting = piece
@@ -85,7 +80,7 @@ function stream.chunks(segments)
       end
       gathered[#gathered + 1], octets = piece, octets + #piece
     end
-    if failure or octets == 0 then return nil, failure end
+    if err or octets == 0 then return nil, err end
     return table.concat(gathered)
   end
 end
