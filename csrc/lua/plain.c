@@ -89,9 +89,9 @@ static bool put(mail *m, const char *s, size_t n)
 static int find_key(const char *s, size_t n)
 {
   int i = 0;
-  while (i < KEYS && (strcmp(keys[i].name, s) != 0 || strlen(s) != n))
+  while (i < KEYS && (keys[i].name[0] != s[0] || strcmp(keys[i].name, s) != 0))
     i++;
-  return i;
+  return i < KEYS && strlen(keys[i].name) != n ? KEYS : i;
 }
 
 /* Takes the value on top of the stack, and its key below. */

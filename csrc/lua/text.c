@@ -7,6 +7,7 @@
 #include "lua/open.h"
 #include "mime/text.h"
 #include "smtp/mailbox.h"
+#include "smtp/queue_id.h"
 
 #include <string.h>
 
@@ -131,11 +132,21 @@ static int all_strings(lua_State *L)
   return 1;
 }
 
+/* core.queue_id(s) -> the name of a mail in the words of a server's reply | nil */
+static int queue_id(lua_State *L)
+{
+  size_t n, length;
+  const char *s = luaL_checklstring(L, 1, &n), *name = ss_queue_id(s, n, &length);
+  if (!name) return 0;
+  lua_pushlstring(L, name, length);
+  return 1;
+}
+
 void ss_lua_open_text(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"mailbox", mailbox},         {"domain", domain},
-                                       {"utf8_valid", utf8_valid},   {"printable", printable},
-                                       {"random", random_bytes},     {"line_fault", line_fault},
-                                       {"all_strings", all_strings}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"mailbox", mailbox},         {"domain", domain},       {"utf8_valid", utf8_valid},
+      {"printable", printable},     {"random", random_bytes}, {"line_fault", line_fault},
+      {"all_strings", all_strings}, {"queue_id", queue_id},   {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

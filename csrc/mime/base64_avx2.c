@@ -5,6 +5,7 @@
 #if defined(__x86_64__) || defined(__i386__)
 
 #include <immintrin.h>
+#include <string.h>
 
 #define AVX2 __attribute__((target("avx2")))
 
@@ -58,19 +59,27 @@ AVX2 static inline void block(uint8_t *to, const uint8_t *from)
   _mm256_storeu_si256((__m256i *)(void *)to, spell(split(load(from))));
 }
 
+AVX2 static inline void line(uint8_t *to, const uint8_t *from)
+{
+  to[0] = '\r';
+  to[1] = '\n';
+  to += 2;
+  block(to, from);
+  block(to + BLOCK_WRITES, from + BLOCK_TAKES);
+  block(to + LAST_WRITES, from + LAST_TAKES);
+}
+
 AVX2 static size_t encode(uint8_t *to, const uint8_t *from, size_t n)
 {
-  size_t lines = n < READS_ON ? 0 : (n - READS_ON) / SS_BASE64_LINE_TAKES;
-  for (size_t i = 0; i < lines; i++) {
-    *to++ = '\r';
-    *to++ = '\n';
-    block(to, from);
-    block(to + BLOCK_WRITES, from + BLOCK_TAKES);
-    block(to + LAST_WRITES, from + LAST_TAKES);
-    to += SS_BASE64_LINE;
-    from += SS_BASE64_LINE_TAKES;
+  size_t all = n / SS_BASE64_LINE_TAKES, safe = n < READS_ON ? 0 : (n - READS_ON) / SS_BASE64_LINE_TAKES;
+  for (size_t i = 0; i < safe; i++)
+    line(to + i * SS_BASE64_LINE_WRITES, from + i * SS_BASE64_LINE_TAKES);
+  if (safe < all) { /* one line, behind which there is too little to read */
+    uint8_t copy[SS_BASE64_LINE_TAKES + READS_ON] = {0};
+    memcpy(copy, from + safe * SS_BASE64_LINE_TAKES, SS_BASE64_LINE_TAKES);
+    line(to + safe * SS_BASE64_LINE_WRITES, copy);
   }
-  return lines;
+  return all;
 }
 
 ss_base64_lines *ss_base64_lines_avx2(void)

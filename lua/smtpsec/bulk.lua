@@ -291,7 +291,7 @@ function bulk.run(mailer, messages, options, level)
     if not self.crew then error("smtpsec: send_all: connections: " .. why, level + 1) end
   end
   for i = 1, connections do
-    self.lanes[i] = lane.new(mailer, mailer.driver, { owner = self })
+    self.lanes[i] = lane.new(mailer, mailer.driver, nil, self)
     self.lanes[i].inbox = {}
   end
   self.most = 2 * self.window * connections

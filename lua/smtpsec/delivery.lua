@@ -4,6 +4,7 @@
 -- A mail is one transaction, or several where the server takes only so many recipients at once (RFC 9422). It is tried
 -- again only as far as nobody can have got it yet.
 
+local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
 local retry = require "smtpsec.retry"
 local transaction = require "smtpsec.transaction"
@@ -169,19 +170,6 @@ function Delivery:again()
   self.failure, self.over = false, false
 end
 
--- What a pattern finds from certain words on. To look for words is cheap, to try a pattern everywhere is not.
-local function behind(text, words, pattern)
-  local at = text:find(words, 1, true)
-  return at and text:match(pattern, at)
-end
-
--- The server's name for the mail, where its words hold one that is known. Nothing but the receipt uses it.
-local function queue_id(text)
-  return behind(text, "queued as ", "queued as ([%w%-%.]+)") or behind(text, "id=", "%f[%w]id=([%w%-%.]+)")
-    or text:match "^Queued! ([%w%-%.]+)" or (text:sub(-8) == " - gsmtp" and text:match "([%w%.%-]+) %- gsmtp$")
-    or nil
-end
-
 -- Lists of their own: what a caller does to a receipt is nobody else's business.
 local function rejections(self)
   local list = self.taken.rejected or {}
@@ -201,7 +189,7 @@ local function receipt(self, now)
   local way, timing, final = session.way, session.timing, one.final
   local rejected = rejections(self)
   return {
-    id = self.draft.id, queue_id = queue_id(final.text), status = rejected[1] and "partial" or "accepted",
+    id = self.draft.id, queue_id = core.queue_id(final.text), status = rejected[1] and "partial" or "accepted",
     reply = final, accepted = append(one:accepted(), self.accepted), rejected = rejected,
     server = way.server, tls = way.tls, auth = way.auth,
     timing = { connect = timing.connect, tls = timing.tls, auth = timing.auth, transaction = now - self.launched,

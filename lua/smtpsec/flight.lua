@@ -32,6 +32,7 @@ function flight.new(session)
     heard = 0, -- replies since the owner took it over
     cautious = false, -- the first message waits for the answer to its MAIL
     proven = false, -- a mail was taken over it
+    binary = session.extensions.BINARYMIME, -- one may be binary, which is proven by itself
     suspected = false, -- the extension that the server breaks on, once that was told
     mail_options = {}, -- one table for all mails without wishes
   }, Flight)
@@ -44,7 +45,7 @@ local function settle(self)
   while one and one.launched and one.due <= 0 do
     self.head = one.next
     if not self.head then self.tail = false end
-    if one.final and one.final.code < 400 and (not self.proven or one:is_binary()) then
+    if one.final and one.final.code < 400 and (not self.proven or (self.binary and one:is_binary())) then
       self.proven = true
       self.session.quirks:prove(self, one)
     end

@@ -26,21 +26,24 @@ local UNLIMITED = pace.new()
 --- Makes a lane without a connection.
 ---@param mailer table its settings, pool, pace and quirks
 ---@param driver table
----@param options? { deadline: number?, owner: table? } absolute end of the whole call; who is told when the attempt of
---- a mail is over: owner:judge(delivery, lane)
+---@param deadline? number absolute end of the whole call
+---@param owner? table who is told when the attempt of a mail is over: owner:judge(delivery, lane)
 ---@return table
-function lane.new(mailer, driver, options)
+function lane.new(mailer, driver, deadline, owner)
   return setmetatable({
-    mailer = mailer, driver = driver, deadline = options and options.deadline,
+    mailer = mailer, driver = driver, deadline = deadline, owner = owner,
     session = false, reused = false, load = 0, -- mails that were given to it and are not over
-    owner = options and options.owner, lost = false, -- why the last connection went
+    lost = false, -- why the last connection went
   }, Lane)
 end
 
 -- ---- connections ----------------------------------------------------------------------------------------------------
 
+-- What the timing of a receipt says of the opening of a connection that was open.
+local NO_TIMING = {}
+
 local function adopt(self, one, idle)
-  one.pump.deadline, one.timing = self.deadline, {}
+  one.pump.deadline, one.timing = self.deadline, NO_TIMING
   one.flight.owner, one.flight.heard, one.flight.cautious = self, 0, idle > DOUBTFUL_IDLE
   self.session, self.reused = one, true
 end
@@ -147,8 +150,9 @@ function Lane:submit(mail, fresh)
   self.load = self.load + 1
   local ok, err = ready(self, fresh)
   local one, more
-  if ok and not self.owner then -- who has several lanes asks own_pace() before
-    err = self:own_pace():wait(self.driver, self.deadline)
+  local own = self:own_pace()
+  if ok and not (self.owner or own.free) then -- who has several lanes asks own_pace() before
+    err = own:wait(self.driver, self.deadline)
     ok = not err
   end
   mail.launched = self.driver.now()

@@ -68,6 +68,7 @@ local function closed()
 end
 
 local function again(self, mail, ends)
+  if not mail.failure then return nil end
   local seconds, fresh, why = retry.after(mail, self.settings.retry, self.driver.now(), ends)
   if seconds and self.settings.on_event then
     self.settings.on_event { type = "retry", after = seconds, reason = why }
@@ -77,19 +78,19 @@ end
 
 -- One attempt after the other, until one is the last.
 local function carry(self, mail, line, ends)
-  local wait, fresh = 0, nil
-  while wait do
-    if wait > 0 then self.driver.sleep(wait) end
+  local wait, fresh
+  repeat
+    if wait and wait > 0 then self.driver.sleep(wait) end
     local err = self.pace:wait(self.driver, ends)
     if err then -- an attempt that failed before says more
       if not mail.failure then mail:fail(err) end
       return
     end
-    mail:again()
+    if wait then mail:again() end
     line:submit(mail, fresh)
     while not mail.over do line:turn() end
     wait, fresh = again(self, mail, ends)
-  end
+  until not wait
 end
 
 --- Sends one mail.
@@ -100,7 +101,7 @@ function Mailer:send(fields)
   if not draft then return nil, err end
   if self.closed then return closed() end
   local ends = deadline(self)
-  local mail, line = delivery.new(draft, 1, self.driver.now()), lane.new(self, self.driver, { deadline = ends })
+  local mail, line = delivery.new(draft, 1, self.driver.now()), lane.new(self, self.driver, ends)
   carry(self, mail, line, ends)
   local trouble = line:close()
   local receipt
@@ -139,7 +140,7 @@ end
 function Mailer:verify()
   if self.closed then return closed() end
   local started = self.driver.now()
-  local line = lane.new(self, self.driver, { deadline = deadline(self) })
+  local line = lane.new(self, self.driver, deadline(self))
   local facts, err = line:verify()
   local trouble = line:close()
   if not facts then return nil, errors.explain(err, self.settings) end

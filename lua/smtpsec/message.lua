@@ -34,13 +34,17 @@ local function copy(draft)
   return draft.held, nil, false, false
 end
 
+-- What it asks of a server.
+local NOTHING = { ["8BITMIME"] = false, SMTPUTF8 = false }
+
 -- A message that is the same for every server is rendered as soon as it is made, unless somebody is to sign it.
 local function finished(whole, id, from, to, signers)
-  local parties = { from = from, to = to }
   if signers then
-    return setmetatable({ id = id, parties = parties, held = whole, write = copy, signers = signers }, Draft)
+    return setmetatable({ id = id, parties = { from = from, to = to }, held = whole, write = copy,
+      signers = signers }, Draft)
   end
-  return setmetatable({ id = id, parties = parties, held = whole, octets = #whole, extensions = false }, Message)
+  return setmetatable({ id = id, from = from, to = to, parties = false, held = whole, octets = #whole,
+    extensions = NOTHING }, Message)
 end
 
 --- Judges a message table. Nothing is sent, and no file is kept open.
@@ -136,14 +140,14 @@ end
 --- Who sends and who receives.
 ---@return table { from = "local@domain" or "", to = list of addresses, each once }; the same table every time
 function Message:envelope()
+  self.parties = self.parties or { from = self.from, to = self.to }
   return self.parties
 end
 
 --- The extensions that this message uses, each of which has to be declared with MAIL (RFC 6152, RFC 6531, RFC 3030).
----@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean, BINARYMIME = true or nil, instead of 8BITMIME }; the same
---- table every time
+---@return table { ["8BITMIME"] = boolean, SMTPUTF8 = boolean, BINARYMIME = true or nil, instead of 8BITMIME }; not to
+--- be changed
 function Message:needs()
-  self.extensions = self.extensions or { ["8BITMIME"] = false, SMTPUTF8 = false }
   return self.extensions
 end
 

@@ -22,10 +22,10 @@ function pool.new(driver, limits)
   return setmetatable({ driver = driver, limits = limits, idle = {}, live = 0 }, Pool)
 end
 
-local function revive(self, entry)
-  local stream = self.driver.unpark(entry.token)
-  entry.session.stream = stream
-  if stream then entry.session.pump.stream = stream end
+local function revive(self, session)
+  local stream = self.driver.unpark(session.token)
+  session.stream, session.token = stream, nil
+  if stream then session.pump.stream = stream end
   return stream ~= nil
 end
 
@@ -34,11 +34,11 @@ end
 ---@return number? seconds it was idle
 function Pool:take()
   while true do
-    local entry = table.remove(self.idle)
-    if not entry then return nil end
-    local seconds = self.driver.now() - entry.since
-    if seconds <= self.limits.idle and revive(self, entry) then return entry.session, seconds end
-    entry.session:abandon()
+    local session = table.remove(self.idle)
+    if not session then return nil end
+    local seconds = self.driver.now() - session.since
+    if seconds <= self.limits.idle and revive(self, session) then return session, seconds end
+    session:abandon()
     self:forget()
   end
 end
@@ -52,7 +52,7 @@ function Pool:claim(deadline, seconds)
   local ends = math.min(deadline or math.huge, now() + (seconds or math.huge))
   while most and self.live >= most do
     if self.idle[1] then
-      table.remove(self.idle, 1).session:quit()
+      table.remove(self.idle, 1):quit()
       self:forget()
     elseif now() >= ends then
       return nil, errors.new("limit", string.format("all %d connections that pool.connections allows are busy", most),
@@ -81,7 +81,8 @@ function Pool:put(session)
     token = session.stream:park(limits.idle)
   end
   if token then
-    self.idle[#self.idle + 1] = { session = session, token = token, since = self.driver.now() }
+    session.token, session.since = token, self.driver.now()
+    self.idle[#self.idle + 1] = session
     return nil
   end
   self:forget()

@@ -72,16 +72,17 @@ local function fail(self, kind, message, fields)
   return nil, errors.new(kind, message, fields)
 end
 
--- When the step that begins now has to be over.
-local function bound(self)
-  local seconds, deadline = self.timeout[TIMEOUTS[self.conn:phase()]], self.deadline
-  if not seconds then return deadline end
-  local ends = self.now() + seconds
-  return deadline and deadline < ends and deadline or ends
-end
-
 local function left(self, ends)
   return ends and math.max(0, ends - self.now())
+end
+
+-- When the step that begins now has to be over, and how long that is.
+local function bound(self)
+  local seconds, deadline = self.timeout[TIMEOUTS[self.conn:phase()]], self.deadline
+  if not seconds then return deadline, left(self, deadline) end
+  local now = self.now()
+  if deadline and deadline < now + seconds then return deadline, math.max(0, deadline - now) end
+  return now + seconds, seconds
 end
 
 local WAITED = {
@@ -104,14 +105,16 @@ local function broken(self, why, text, ends)
   return fail(self, "closed", "the connection broke: " .. (text or why), { temporary = true })
 end
 
--- Writes what the engine has for the wire, of which `bytes` are the first. One bound covers all of it.
-local function flush(self, bytes, ends)
+-- Writes what the engine has for the wire, of which `bytes` are the first. One bound covers all of it, which is so many
+-- seconds away.
+local function flush(self, bytes, ends, seconds)
   local conn = self.conn
   while bytes ~= "" do
-    local count, why, problem, written = self.stream:write(bytes, left(self, ends))
+    local count, why, problem, written = self.stream:write(bytes, seconds)
     conn:consumed(count or written or 0)
     if not count then return broken(self, why, problem, ends) end
     bytes = conn:output()
+    seconds = bytes ~= "" and left(self, ends) or nil
   end
   return true
 end
@@ -165,16 +168,16 @@ end
 local function await(self, brief, before)
   local conn = self.conn
   local bytes = conn:output()
-  local ends = bound(self)
+  local ends, seconds = bound(self)
   while true do
-    local ok, err = flush(self, bytes, ends)
+    local ok, err = flush(self, bytes, ends, seconds)
     if ok then ok, err = fill(self, ends) end
     if not ok then return nil, err end
     local kind, verb, tag, code, enhanced, text, skipped = conn:next(brief)
     if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, before + skipped) end
     if kind == "secured" or kind == "challenge" then return kind, verb end
     if not kind then return self:refuse(verb, tag, code) end
-    before, bytes = before + verb, conn:output()
+    before, bytes, seconds = before + verb, conn:output(), left(self, ends)
   end
 end
 
@@ -323,7 +326,7 @@ end
 --- Writes what is queued without waiting for an answer, bounded by `seconds`.
 ---@return true | nil, table err
 function Pump:push(seconds)
-  return flush(self, self.conn:output(), self.now() + seconds)
+  return flush(self, self.conn:output(), self.now() + seconds, seconds)
 end
 
 return pump

@@ -31,8 +31,7 @@ local last, last_written
 ---@param seconds number since 1970, 0 to date.LAST; a fraction is dropped
 ---@return string "Sat, 22 Nov 2025 02:00:00 +0900"
 function date.format(seconds)
-  local moment = math.floor(seconds)
-  if moment ~= last then last, last_written = moment, written(moment) end
+  if seconds ~= last then last, last_written = seconds, written(math.floor(seconds)) end
   return last_written
 end
 

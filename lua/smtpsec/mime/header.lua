@@ -22,9 +22,10 @@ function header.field(name, charset)
   return setmetatable({ name = name, steps = {}, charset = charset }, Field)
 end
 
-function Field:add(...)
+function Field:add(kind, s, value)
   local steps = self.steps
-  for i = 1, select("#", ...) do steps[#steps + 1] = (select(i, ...)) end
+  local n = #steps
+  steps[n + 1], steps[n + 2], steps[n + 3] = kind, s, value
   return self
 end
 

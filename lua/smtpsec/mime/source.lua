@@ -21,7 +21,8 @@ local function encode_string(s, encoding, field, to)
   local encoder, at, length, most = core.encoder(encoding), 1, #s, source.PIECE
   return function()
     while encoder do
-      local one, out, why = encoder, nil, nil
+      local one = encoder
+      local out, why
       if at <= length then
         out, why = one:update(s, at, most, to)
         at = at + most
