@@ -75,15 +75,14 @@ static int text(lua_State *L)
 
 typedef struct encoder {
   const ss_codec *codec; /* NULL once finished or closed */
-  ss_buf out;
-  uint64_t state[]; /* codec->state_size bytes */
+  ss_buf *out;           /* one for all, empty between calls; the class keeps it */
+  uint64_t state[];      /* codec->state_size bytes */
 } encoder;
 
 static int encoder_close(lua_State *L)
 {
   encoder *e = luaL_checkudata(L, 1, ENCODER);
   e->codec = NULL;
-  ss_buf_free(&e->out);
   return 0;
 }
 
@@ -106,7 +105,7 @@ static int encoder_new(lua_State *L)
   const ss_codec *codec = ss_codec_find(luaL_checkstring(L, 1));
   luaL_argcheck(L, codec, 1, "no encoder has this name");
   encoder *e = ss_new_object(L, sizeof *e + codec->state_size, ENCODER);
-  ss_buf_init(&e->out, SS_CODEC_OUTPUT);
+  e->out = ss_scratch(L);
   e->codec = codec;
   return 1;
 }
@@ -115,6 +114,7 @@ static encoder *check_encoder(lua_State *L, int arg)
 {
   encoder *e = luaL_checkudata(L, arg, ENCODER);
   luaL_argcheck(L, e->codec, arg, "the encoder is finished");
+  ss_buf_clear(e->out); /* what a call that raised has left */
   return e;
 }
 
@@ -127,7 +127,7 @@ static ss_status run(encoder *e, const uint8_t *p, size_t n, ss_copy *to)
     ss_copy_commit(to, ss_buf_len(&room));
     if (status != SS_E_FULL) return status;
   }
-  return e->codec->update(e->state, p, n, &e->out);
+  return e->codec->update(e->state, p, n, e->out);
 }
 
 /* Pushes what is in the encoder's buffer, or "" where a copy takes it. */
@@ -135,12 +135,10 @@ static int push_output(lua_State *L, encoder *e, ss_status status, ss_copy *to)
 {
   if (status == SS_E_ARGUMENT) return push_words(L, "contains a NUL");
   if (status != SS_OK) return push_words(L, "out of memory");
-  const char *p = (const char *)ss_buf_data(&e->out);
-  size_t n = ss_buf_len(&e->out);
-  if (to && !ss_copy_add(to, p, n)) return push_words(L, "is longer than it was said to be");
-  lua_pushlstring(L, p, to ? 0 : n);
-  ss_buf_clear(&e->out);
-  return 1;
+  if (to && !ss_copy_add(to, ss_buf_data(e->out), ss_buf_len(e->out)))
+    return push_words(L, "is longer than it was said to be");
+  if (to) ss_buf_clear(e->out);
+  return ss_scratch_push(L, e->out);
 }
 
 /* encoder:update(s[, from, n[, to]]) -> what is settled of the encoding so far, "" included, or "" where the copy `to` takes
@@ -167,9 +165,8 @@ static int encoder_finish(lua_State *L)
 {
   encoder *e = check_encoder(L, 1);
   ss_copy *to = ss_opt_copy(L, 2);
-  int results = push_output(L, e, e->codec->finish(e->state, &e->out), to);
+  int results = push_output(L, e, e->codec->finish(e->state, e->out), to);
   e->codec = NULL;
-  ss_buf_free(&e->out);
   return results;
 }
 
@@ -294,6 +291,16 @@ static int file_identity(lua_State *L)
   return 2;
 }
 
+/* Encoders outlive calls, and the function that made them perhaps: their class keeps the scratch that they write to. */
+static void keep_scratch(lua_State *L)
+{
+  luaL_getmetatable(L, ENCODER);
+  lua_getfield(L, -2, "encoder");
+  lua_getupvalue(L, -1, 1);
+  lua_setfield(L, -3, "scratch");
+  lua_pop(L, 2);
+}
+
 void ss_lua_open_mime(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"base64", base64},       {"base64_decode", base64_decode},
@@ -309,4 +316,5 @@ void ss_lua_open_mime(lua_State *L)
   ss_register_class(L, SCANNER, scanner_methods, scanner_close);
   ss_register_class(L, OPEN_FILE, file_methods, file_close);
   ss_scratch_functions(L, functions);
+  keep_scratch(L);
 }

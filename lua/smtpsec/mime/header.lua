@@ -64,6 +64,14 @@ function Field:close()
   return core.header(self.name, self.steps, self.charset)
 end
 
+--- A field of one token.
+---@param name string
+---@param token string of at most header.LONGEST octets
+---@return string with its CRLF
+function header.token(name, token)
+  return core.header(name, { "token", token })
+end
+
 --- A field of unstructured text.
 ---@param name string
 ---@param s string

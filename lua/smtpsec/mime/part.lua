@@ -17,10 +17,14 @@ local FIRST = 3
 -- Every boundary is as long as this one, so that the lines around it are always the same.
 local STAND_IN = "=_" .. ("0"):rep(32)
 
+local NONE = {}
+
 local function content_type(fields, boundary)
+  local parameters = fields.parameters or NONE
+  if not (boundary or parameters[1]) then return header.token("Content-Type", fields.type) end
   local field = header.field("Content-Type"):token(fields.type)
   if boundary then field:parameter("boundary", boundary) end
-  for _, parameter in ipairs(fields.parameters or {}) do field:parameter(parameter[1], parameter[2]) end
+  for _, parameter in ipairs(parameters) do field:parameter(parameter[1], parameter[2]) end
   return field:close()
 end
 
@@ -32,7 +36,7 @@ local function about(fields)
     if fields.filename then field:parameter("filename", fields.filename) end
     lines = field:close()
   end
-  if fields.cid then lines = lines .. header.field("Content-ID"):token("<" .. fields.cid .. ">"):close() end
+  if fields.cid then lines = lines .. header.token("Content-ID", "<" .. fields.cid .. ">") end
   return lines .. "\r\n"
 end
 
