@@ -277,4 +277,6 @@ void ss_lua_open_header(lua_State *L)
   lua_setfield(L, -2, "header_width");
   lua_pushinteger(L, SS_HEADER_LONGEST);
   lua_setfield(L, -2, "header_longest");
+  lua_pushinteger(L, SS_ADDRESS_NAME);
+  lua_setfield(L, -2, "address_name");
 }

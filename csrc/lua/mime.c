@@ -317,4 +317,6 @@ void ss_lua_open_mime(lua_State *L)
   ss_register_class(L, OPEN_FILE, file_methods, file_close);
   ss_scratch_functions(L, functions);
   keep_scratch(L);
+  lua_pushinteger(L, SS_TEXT_SHORT);
+  lua_setfield(L, -2, "text_short");
 }

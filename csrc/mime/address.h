@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* Most octets of a display name. */
+enum { SS_ADDRESS_NAME = 998 };
+
 /* What a fault is about, for the advice that goes with it. */
 typedef enum ss_address_fault {
   SS_ADDRESS_SOUND,

@@ -1,12 +1,13 @@
 /* plain: see plain.h. */
 #include "mime/plain.h"
 #include "mime/address.h"
+#include "mime/multipart.h"
 #include "mime/text.h"
 
 #include <string.h>
 
 /* Most octets of a buffer: of a message, and what its encoder wants to have at hand. */
-enum { MOST = 2 * SS_PLAIN_WHOLE };
+enum { MOST = 2 * SS_MULTIPART_WHOLE };
 
 void ss_plain_init(ss_plain *p)
 {
@@ -28,7 +29,7 @@ void ss_plain_begin(ss_plain *p)
 
 bool ss_plain_fits(const ss_plain *p)
 {
-  return ss_buf_len(&p->whole) <= SS_PLAIN_WHOLE;
+  return ss_buf_len(&p->whole) <= SS_MULTIPART_WHOLE;
 }
 
 bool ss_plain_put(ss_plain *p, const char *s, size_t n)
@@ -72,7 +73,7 @@ bool ss_plain_read(ss_plain *p, const char *s, size_t n, size_t *at, ss_plain_bo
   if (ss_address_read(&a, s, n, *at, false, &p->name) != SS_OK || a.fault || a.group) return false;
   *box = (ss_plain_box){.spec = s + a.spec, .n = a.spec_n, .name_n = a.angle ? ss_buf_len(&p->name) : 0};
   *at = a.next + 1;
-  return box->name_n <= SS_PLAIN_NAME;
+  return box->name_n <= SS_ADDRESS_NAME;
 }
 
 void ss_plain_show(ss_plain *p, const ss_plain_box *box, bool more)
@@ -90,7 +91,7 @@ bool ss_plain_text(ss_plain *p, const ss_plain_shape *shape, const char *s, size
 {
   const uint8_t *text = (const uint8_t *)s;
   ss_scan facts;
-  if (n > SS_PLAIN_TEXT || ss_text_look(text, n, &facts) != SS_OK) return false;
+  if (n > SS_TEXT_SHORT || ss_text_look(text, n, &facts) != SS_OK) return false;
   const char *encoding = ss_text_encoding(&facts, false);
   if (strcmp(encoding, ss_text_encoding(&facts, true)) != 0) return false;
   return ss_plain_put(p, shape->before, shape->before_n) &&

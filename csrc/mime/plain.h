@@ -7,10 +7,6 @@
 #define SS_PLAIN_H
 
 #include "mime/header.h"
-#include "mime/multipart.h"
-
-/* Most octets of a text, of a display name, and of a message. */
-enum { SS_PLAIN_TEXT = 32768, SS_PLAIN_NAME = 998, SS_PLAIN_WHOLE = SS_MULTIPART_WHOLE };
 
 typedef struct ss_plain {
   ss_buf whole, name; /* the message so far; the display name that was read last */

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "mime/scan.h"
 
-/* Octets in a line of a message, its end not counted (RFC 5322 section 2.1.1). */
-enum { SS_TEXT_LONGEST_LINE = 998 };
+/* Octets in a line of a message, its end not counted (RFC 5322 section 2.1.1); most of a text that is short. */
+enum { SS_TEXT_LONGEST_LINE = 998, SS_TEXT_SHORT = 32768 };
 
 /* What makes text unfit for a header, a name, a file name or a parameter. */
 typedef enum ss_text_fault {

@@ -17,7 +17,7 @@ local text = require "smtpsec.mime.text"
 local address = {}
 
 --- Longest display name, in octets.
-address.LONGEST_NAME = 998
+address.LONGEST_NAME = core.address_name
 
 local FORM = 'write local@domain or "Name" <local@domain>'
 

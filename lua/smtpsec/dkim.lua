@@ -100,16 +100,13 @@ end
 
 -- Writes the stream into a copy: true, or nil and the error.
 local function fill(copy, segments)
-  for _, segment in ipairs(segments) do
-    local read, err = type(segment) == "table" and segment.open(copy), nil
-    local piece = read and "" or segment
-    while piece do
-      if not copy:add(piece) then return text.refuse("dkim", "the message is longer than it was said to be") end
-      piece = nil
-      if read then piece, err = read() end
-    end
-    if err then return nil, err end
+  local next_piece = stream.pieces(segments, copy)
+  local piece, err = next_piece()
+  while piece do
+    if not copy:add(piece) then return text.refuse("dkim", "the message is longer than it was said to be") end
+    piece, err = next_piece()
   end
+  if err then return nil, err end
   return true
 end
 

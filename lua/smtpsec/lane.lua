@@ -39,7 +39,7 @@ end
 
 -- ---- connections ----------------------------------------------------------------------------------------------------
 
--- What the timing of a receipt says of the opening of a connection that was open.
+-- Nothing was opened, so there is nothing to tell of that; not to be changed.
 local NO_TIMING = {}
 
 local function adopt(self, one, idle)
@@ -150,9 +150,8 @@ function Lane:submit(mail, fresh)
   self.load = self.load + 1
   local ok, err = ready(self, fresh)
   local one, more
-  local own = self:own_pace()
-  if ok and not (self.owner or own.free) then -- who has several lanes asks own_pace() before
-    err = own:wait(self.driver, self.deadline)
+  if ok and not self.owner then -- who has several lanes asks own_pace() before
+    err = self:own_pace():wait(self.driver, self.deadline)
     ok = not err
   end
   mail.launched = self.driver.now()

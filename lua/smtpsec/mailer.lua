@@ -68,7 +68,6 @@ local function closed()
 end
 
 local function again(self, mail, ends)
-  if not mail.failure then return nil end
   local seconds, fresh, why = retry.after(mail, self.settings.retry, self.driver.now(), ends)
   if seconds and self.settings.on_event then
     self.settings.on_event { type = "retry", after = seconds, reason = why }

@@ -30,14 +30,15 @@ local function stray(given)
   return first
 end
 
+-- What a message that is the same for every server asks of one.
+local NOTHING = { ["8BITMIME"] = false, SMTPUTF8 = false }
+
+-- The draft's method that writes it.
 local function copy(draft)
   return draft.held, nil, false, false
 end
 
--- What it asks of a server.
-local NOTHING = { ["8BITMIME"] = false, SMTPUTF8 = false }
-
--- A message that is the same for every server is rendered as soon as it is made, unless somebody is to sign it.
+-- Such a message is rendered as soon as it is made, unless somebody is to sign it.
 local function finished(whole, id, from, to, signers)
   if signers then
     return setmetatable({ id = id, parties = { from = from, to = to }, held = whole, write = copy,

@@ -70,7 +70,8 @@ function Pool:forget()
   self.live = self.live - 1
 end
 
---- Keeps a session, or ends it when it cannot be used again or there are enough.
+--- Keeps a session, or ends it when it cannot be used again or there are enough. While it is kept, `token` and `since`
+-- in it are the pool's.
 ---@param session table
 ---@return string? trouble where not even QUIT could be said
 function Pool:put(session)

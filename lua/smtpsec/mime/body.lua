@@ -19,7 +19,7 @@ local body = {}
 body.LONGEST_LINE = 998
 
 --- Octets of a string that is short.
-body.SHORT = 32768
+body.SHORT = core.text_short
 
 -- What the encodings that change anything are called.
 local ENCODED = { ["quoted-printable"] = true, ["base64"] = true }

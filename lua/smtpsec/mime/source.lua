@@ -21,21 +21,16 @@ local function encode_string(s, encoding, field, to)
   local encoder, at, length, most = core.encoder(encoding), 1, #s, source.PIECE
   return function()
     while encoder do
-      local one = encoder
+      local more = at <= length
       local out, why
-      if at <= length then
-        out, why = one:update(s, at, most, to)
-        at = at + most
-      else
+      if more then out, why = encoder:update(s, at, most, to) else out, why = encoder:finish(to) end
+      at = at + most
+      if not (out and more) then
+        encoder:close()
         encoder = nil
-        out, why = one:finish(to)
       end
-      if out and out ~= "" then return out end
-      if not out then
-        one:close()
-        encoder = nil
-        return text.refuse(field, why)
-      end
+      if not out then return text.refuse(field, why) end
+      if out ~= "" then return out end
     end
   end
 end

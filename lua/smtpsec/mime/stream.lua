@@ -29,8 +29,11 @@ function stream.size(segments)
   return total
 end
 
--- Piece after piece of all segments; nil at the end, and at the first error, with which it then always comes.
-local function pieces(segments)
+--- Walks the stream piece after piece, as its segments give them.
+---@param segments table
+---@param to? userdata copy (core.copy) that takes what is encoded, in place of the caller (source.lua)
+---@return function next_piece returns a string, nil at the end, or nil and the error, which it then repeats
+function stream.pieces(segments, to)
   local index, read, failure = 0, nil, nil
   return function()
     while true do
@@ -43,7 +46,7 @@ local function pieces(segments)
       index = index + 1
       local segment = segments[index]
       if type(segment) ~= "table" then return segment, failure end
-      read = segment.open()
+      read = segment.open(to)
     end
   end
 end
@@ -59,11 +62,11 @@ function stream.once(s)
   end
 end
 
---- Walks the stream.
+--- Walks the stream, small pieces gathered.
 ---@param segments table
 ---@return function next_chunk returns a string, nil at the end, or nil and the error, which it then repeats
 function stream.chunks(segments)
-  local next_piece = pieces(segments)
+  local next_piece = stream.pieces(segments)
   local waiting -- a long piece that came behind small ones
   return function()
     local piece, err = waiting, nil
