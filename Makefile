@@ -51,7 +51,7 @@ $(BUILD)/$(1)/obj/%.o: csrc/%.c
 
 $(BUILD)/$(1)/smtpsec/core.so: $(ENGINE_O) $(BINDING:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o
 	@mkdir -p $$(@D)
-	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -lssl -lcrypto -lm && mv $$@.new $$@
+	$$(call quiet,LD)$(CC) $(LDFLAGS) $$^ -o $$@.new -lssl -lcrypto -lunistring -lm && mv $$@.new $$@
 
 $(BUILD)/$(1)/smtpsec/sock.so: $(SOCKET:csrc/%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/$(1)/obj/lua/check.o $(STATUS_O)
 	@mkdir -p $$(@D)

@@ -23,6 +23,7 @@ external_dependencies = {
   CRYPTO = { header = "openssl/crypto.h", library = "crypto" },
   LIBIDN = { header = "stringprep.h", library = "idn" }, -- user names and passwords that are not ASCII
   LIBIDN2 = { header = "idn2.h", library = "idn2" }, -- domains that are not
+  UNISTRING = { header = "unigbrk.h", library = "unistring" }, -- where what a reader sees as one character ends
 }
 build = {
   type = "make", -- the Makefile's own rules: its warnings are not errors here, its flags and hidden symbols are the same
@@ -30,8 +31,8 @@ build = {
   install_target = "rock-install",
   build_variables = {
     CC = "$(CC)", OPTIMIZE = "$(CFLAGS)", WARN = "", LUA_INCDIR = "$(LUA_INCDIR)",
-    INCLUDES = "-I$(OPENSSL_INCDIR) -I$(CRYPTO_INCDIR) -I$(LIBIDN_INCDIR) -I$(LIBIDN2_INCDIR)",
-    LIBRARIES = "-L$(OPENSSL_LIBDIR) -L$(CRYPTO_LIBDIR) -L$(LIBIDN_LIBDIR) -L$(LIBIDN2_LIBDIR)",
+    INCLUDES = "-I$(OPENSSL_INCDIR) -I$(CRYPTO_INCDIR) -I$(LIBIDN_INCDIR) -I$(LIBIDN2_INCDIR) -I$(UNISTRING_INCDIR)",
+    LIBRARIES = "-L$(OPENSSL_LIBDIR) -L$(CRYPTO_LIBDIR) -L$(LIBIDN_LIBDIR) -L$(LIBIDN2_LIBDIR) -L$(UNISTRING_LIBDIR)",
   },
   install_variables = { TO_LIB = "$(LIBDIR)", TO_LUA = "$(LUADIR)" },
 }

@@ -71,6 +71,7 @@ local system_headers = {
     "^csrc/dkim/key%.c$", "^csrc/dkim/digest%.c$", "^csrc/base/wipe%.c$", "^csrc/base/random%.c$",
     "^csrc/base/pem%.c$", "^csrc/base/openssl_error%.c$" } },
   { { "^stringprep%.h$", "^idn2%.h$" }, { "^csrc/prep/" } },
+  { { "^unigbrk%.h$" }, { "^csrc/mime/grapheme%.c$" } },
   { { "^sys/socket%.h$", "^sys/un%.h$", "^sys/select%.h$", "^sys/epoll%.h$", "^netdb%.h$", "^netinet/", "^poll%.h$",
     "^resolv%.h$", "^signal%.h$", "^pthread%.h$", "^threads%.h$" }, { "^csrc/sock/" } },
 }
@@ -125,6 +126,7 @@ describe("the C layers", function()
     ["csrc/sasl/sasl.c"] = "#include <openssl/evp.h>", ["csrc/base/a.c"] = '#include "smtp/data.h"',
     ["csrc/prep/a.c"] = '#include "sasl/sasl.h"', ["csrc/prep/b.c"] = "#include <openssl/evp.h>",
     ["csrc/lua/c.c"] = "#include <stringprep.h>", ["csrc/mime/i.c"] = "#include <idn2.h>",
+    ["csrc/mime/word.c"] = "#include <unigbrk.h>",
     ["csrc/sasl/plain.c"] = "#include <openssl/evp.h>",
     ["csrc/base/buf.c"] = "#include <openssl/crypto.h>", ["csrc/lua/a.c"] = '#include "sock/dial.h"',
     ["csrc/lua/b.c"] = "#include <netdb.h>", ["csrc/sock/a.c"] = '#include "smtpsec.h"',

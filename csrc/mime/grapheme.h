@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The octets of the grapheme that the text begins with, which is valid UTF-8 and not empty: at least a character. It is
- * not looked at beyond `most` octets: what is longer is only known to be. */
-size_t ss_grapheme_length(const uint8_t *p, size_t n, size_t most);
+/* How far into a text is looked: more than an encoded word holds. */
+enum { SS_GRAPHEME_SEEN = 128 };
+
+/* The octets of the grapheme that the text begins with, which is valid UTF-8 and not empty: whole characters. Of what is
+ * longer than SS_GRAPHEME_SEEN, no more than that is told. */
+size_t ss_grapheme_length(const uint8_t *p, size_t n);
 
 #endif

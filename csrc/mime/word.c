@@ -37,7 +37,7 @@ char ss_word_shorter(const uint8_t *p, size_t n)
 {
   size_t q = 0;
   for (size_t i = 0, length; i < n; i += length) {
-    length = ss_grapheme_length(p + i, n - i, SS_WORD_LONGEST);
+    length = ss_grapheme_length(p + i, n - i);
     size_t width = q_width(p + i, length);
     if (width > SS_WORD_LONGEST - SS_WORD_FRAME) return 'B';
     q += width;
@@ -89,22 +89,20 @@ static coding coding_of(char encoding, size_t limit)
   return (coding){q_width, limit, q_encode};
 }
 
-static size_t character_length(const uint8_t *p, size_t n, size_t most)
+static size_t character_length(const uint8_t *p, size_t n)
 {
   size_t length = 1;
-  (void)most;
   while (length < n && length < SS_UTF8_LONGEST && goes_on(p[length]))
     length++;
   return length;
 }
 
 /* How many octets of the text, in whole units, a word can hold. */
-static size_t fitting(const coding *c, const uint8_t *p, size_t n,
-                      size_t (*unit)(const uint8_t *p, size_t n, size_t most))
+static size_t fitting(const coding *c, const uint8_t *p, size_t n, size_t (*unit)(const uint8_t *p, size_t n))
 {
   size_t taken = 0, spent = 0;
   while (taken < n) {
-    size_t more = unit(p + taken, n - taken, c->budget);
+    size_t more = unit(p + taken, n - taken);
     spent += c->cost(p + taken, more);
     if (spent > c->budget) break;
     taken += more;

@@ -21,7 +21,7 @@ done
 
 link() { # link SOURCE TARGET [FLAG]
   # shellcheck disable=SC2086
-  clang $flags ${3:-} -fsanitize=fuzzer,address,undefined "$here/$1.c" "$build"/obj/*.o -o "$build/$2" -lssl -lcrypto
+  clang $flags ${3:-} -fsanitize=fuzzer,address,undefined "$here/$1.c" "$build"/obj/*.o -o "$build/$2" -lssl -lcrypto -lunistring
 }
 link reply reply
 link data data

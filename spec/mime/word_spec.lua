@@ -56,6 +56,7 @@ describe("an encoded word", function()
     for grapheme, held in pairs {
       ["👨\u{200D}👩\u{200D}👧\u{200D}👦"] = 1, ["🇯🇵"] = 5, ["e\u{301}"] = 15, ["\u{1112}\u{1161}\u{11AB}"] = 5,
       ["👍🏽"] = 5, ["க்"] = 7, ["कि"] = 7, ["น้ำ"] = 5,
+      ["क्षि"] = 3, ["क्\u{200D}ष"] = 3, ["ក្ក"] = 5, ["က္က"] = 5,
     } do
       for lead = 0, 9 do
         local all, text = {}, ("日"):rep(lead) .. grapheme:rep(20)

@@ -4,7 +4,7 @@
 # When nothing is missing it says nothing and takes a few milliseconds.
 set -eu
 
-build="build-essential pkg-config libssl-dev libidn-dev libidn2-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev"
+build="build-essential pkg-config libssl-dev libidn-dev libidn2-dev libunistring-dev lua5.4 liblua5.4-dev luajit2 libluajit2-5.1-dev"
 demo="openssl"
 test="luarocks lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind binutils python3
   lua-cqueues lua-luv nginx-light libnginx-mod-http-lua postfix dovecot-core dovecot-submissiond chasquid
