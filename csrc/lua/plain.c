@@ -1,5 +1,5 @@
-/* plain: the mail that most programs send, written in one step: a text, an html or both, short and the same for every
- * server, below the usual fields of a header.
+/* plain: the mail that most programs send, written in one step: the usual fields of a header, and below them a text, an html
+ * or both, short and the same for every server. Where the body is another, it is only the header that is written.
  *
  * What comes of a table is what the modules of lua/smtpsec/mime would make of it; they say what a message is. Whatever else
  * a table asks for, and whatever is wrong with it, is theirs too: here it is only not plain (mime/plain.h). */
@@ -13,16 +13,22 @@
 
 #define WRITER "smtpsec.plain"
 
-/* The keys of a plain table: first those with addresses, in the order in which their fields are written. */
-enum { FROM, REPLY_TO, TO, CC, BCC, SUBJECT, TEXT, HTML, KEYS, PEOPLE = SUBJECT };
+/* The keys of a plain table: first those with addresses, in the order in which their fields are written. Attachments are not
+ * looked at: they make the body another. */
+enum { FROM, REPLY_TO, TO, CC, BCC, SUBJECT, TEXT, HTML, ATTACHMENTS, KEYS, PEOPLE = SUBJECT };
 
 static const struct {
   const char *name, *field;
 } keys[KEYS] = {
-    [FROM] = {"from", "From"}, [REPLY_TO] = {"reply_to", "Reply-To"},
-    [TO] = {"to", "To"},       [CC] = {"cc", "Cc"},
-    [BCC] = {"bcc", NULL},     [SUBJECT] = {"subject", "Subject"},
-    [TEXT] = {"text", NULL},   [HTML] = {"html", NULL},
+    [FROM] = {"from", "From"},
+    [REPLY_TO] = {"reply_to", "Reply-To"},
+    [TO] = {"to", "To"},
+    [CC] = {"cc", "Cc"},
+    [BCC] = {"bcc", NULL},
+    [SUBJECT] = {"subject", "Subject"},
+    [TEXT] = {"text", NULL},
+    [HTML] = {"html", NULL},
+    [ATTACHMENTS] = {"attachments", NULL},
 };
 
 /* What a function of core.plain's has: a writer, a pool of tokens, and the shapes of parts, which are two strings each
@@ -32,7 +38,7 @@ enum { WRITER_OF = 1, POOL_OF, TEXT_SHAPE, HTML_SHAPE, BOTH_SHAPE };
 /* Where the arguments are, and behind them the list of recipients and the set of those in it. */
 enum { GIVEN = 1, DATE, RECIPIENTS, SEEN };
 
-/* A value of the table, which owns it: a string, or a list. */
+/* A value of the table, which owns it: a string, or a table, which is to be a list. */
 typedef struct value {
   const char *s;
   size_t n;
@@ -81,8 +87,8 @@ static bool take(mail *m)
   int at = find_key(key, n);
   if (at == KEYS) return false;
   value *v = &m->given[at];
-  v->list = at < PEOPLE && lua_istable(L, -1);
-  if (!v->list && lua_type(L, -1) == LUA_TSTRING) v->s = lua_tolstring(L, -1, &v->n);
+  v->list = (at < PEOPLE || at == ATTACHMENTS) && lua_istable(L, -1);
+  if (at != ATTACHMENTS && lua_type(L, -1) == LUA_TSTRING) v->s = lua_tolstring(L, -1, &v->n);
   return v->list || v->s;
 }
 
@@ -92,7 +98,7 @@ static bool take_all(mail *m)
   if (!lua_istable(L, GIVEN) || lua_getmetatable(L, GIVEN)) return false;
   for (lua_pushnil(L); lua_next(L, GIVEN); lua_pop(L, 1))
     if (!take(m)) return false;
-  return m->given[TEXT].s || m->given[HTML].s;
+  return true;
 }
 
 /* ---- its addresses ---- */
@@ -257,24 +263,30 @@ static bool put_both(mail *m)
 
 static bool put_body(mail *m)
 {
-  if (m->given[TEXT].s && m->given[HTML].s) return put_both(m);
-  return put_text(m, m->given[TEXT].s ? TEXT : HTML) && ss_plain_end_line(m->to);
+  bool text = m->given[TEXT].s, html = m->given[HTML].s;
+  if (m->given[ATTACHMENTS].list || (!text && !html)) return false;
+  if (text && html) return put_both(m);
+  return put_text(m, text ? TEXT : HTML) && ss_plain_end_line(m->to);
 }
 
-/* write(given, date) -> the message, its identifier, the author's address, the list of its recipients | nothing, where it is
- * not plain */
+/* write(given, date) -> the message, or its header alone, but for what the parts of its body add to that; its identifier, the
+ * author's address, the list of its recipients; whether it is the whole message | nothing, where it is not plain */
 static int write_plain(lua_State *L)
 {
   mail m = {.L = L, .to = lua_touserdata(L, lua_upvalueindex(WRITER_OF))};
   lua_settop(L, SEEN);
   ss_plain_begin(m.to);
-  if (!take_all(&m) || !put_header(&m) || !put_body(&m) || !ss_plain_fits(m.to)) return 0;
+  if (!take_all(&m) || !put_header(&m)) return 0;
   int id = lua_gettop(L);
-  lua_pushlstring(L, (const char *)ss_buf_data(&m.to->whole), ss_buf_len(&m.to->whole));
+  size_t head = ss_buf_len(&m.to->whole);
+  bool whole = put_body(&m) && ss_plain_fits(m.to);
+  lua_settop(L, id);
+  lua_pushlstring(L, (const char *)ss_buf_data(&m.to->whole), whole ? ss_buf_len(&m.to->whole) : head);
   lua_pushvalue(L, id);
   lua_pushlstring(L, m.from.spec, m.from.n);
   lua_pushvalue(L, RECIPIENTS);
-  return 4;
+  lua_pushboolean(L, whole);
+  return 5;
 }
 
 /* core.plain(text, html, both) -> the function `write` for parts of these shapes */

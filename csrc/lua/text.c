@@ -99,35 +99,65 @@ static int random_bytes(lua_State *L)
   return 1;
 }
 
-/* Whether the table at `index` is a list of strings and nothing else. */
-static bool is_list_of_strings(lua_State *L, int index)
+static bool is_record(lua_State *L, int at, int known);
+
+/* Whether the value at `at` is a table to which a metatable adds nothing. */
+static bool is_bare(lua_State *L, int at)
 {
-  size_t count = 0;
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), count++)
-    if (lua_type(L, -1) != LUA_TSTRING || lua_type(L, -2) != LUA_TNUMBER) {
-      lua_pop(L, 2);
-      return false;
-    }
-  return count == ss_rawlen(L, index);
+  if (!lua_istable(L, at)) return false;
+  bool bare = !lua_getmetatable(L, at);
+  if (!bare) lua_pop(L, 1);
+  return bare;
 }
 
-/* core.all_strings(t, known) -> whether every key of the table t is one of those in `known`, and every value a string, or
- * where `known` says "list" a list of strings */
+/* Whether it is a list and nothing else: of strings, or where there is something at `known`, of records. */
+static bool is_list(lua_State *L, int at, int known)
+{
+  size_t count = 0;
+  if (!is_bare(L, at)) return false;
+  for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), count++) {
+    bool sound = known ? is_record(L, lua_gettop(L), known) : lua_type(L, -1) == LUA_TSTRING;
+    if (!sound || lua_type(L, -2) != LUA_TNUMBER) return false;
+  }
+  return count == ss_rawlen(L, at);
+}
+
+/* Whether it is what the value at `known` says. */
+static bool is_known(lua_State *L, int at, int known)
+{
+  bool is_string = lua_type(L, at) == LUA_TSTRING;
+  switch (lua_type(L, known)) {
+  case LUA_TBOOLEAN: return is_string;
+  case LUA_TSTRING: return is_string || is_list(L, at, 0);
+  case LUA_TTABLE: return is_list(L, at, known);
+  default: return false;
+  }
+}
+
+static bool is_record(lua_State *L, int at, int known)
+{
+  if (!is_bare(L, at)) return false;
+  luaL_checkstack(L, LUA_MINSTACK, "tables in tables");
+  lua_pushnil(L);
+  while (lua_next(L, at)) {
+    int value = lua_gettop(L);
+    lua_pushvalue(L, value - 1);
+    lua_rawget(L, known);
+    if (!is_known(L, value, value + 1)) return false;
+    lua_settop(L, value - 1);
+  }
+  return true;
+}
+
+/* core.all_strings(t, known) -> whether every key of the table t is one of those in `known`, and every value what that says
+ * there: true, a string; "list", a string or a list of strings; a table, a list of tables that are as this one says. False
+ * too where something may come from a metatable. */
 static int all_strings(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
-  bool all = true;
   lua_settop(L, 2);
-  lua_pushnil(L);
-  while (all && lua_next(L, 1)) {
-    lua_pushvalue(L, 3);
-    lua_rawget(L, 2);
-    all = lua_type(L, 4) == LUA_TSTRING
-              ? lua_toboolean(L, 5)
-              : lua_type(L, 5) == LUA_TSTRING && lua_istable(L, 4) && is_list_of_strings(L, 4);
-    lua_settop(L, 3);
-  }
+  bool all = is_record(L, 1, 2);
   lua_pushboolean(L, all);
   return 1;
 }

@@ -55,8 +55,8 @@ end
 ---@return table|nil draft with envelope() and render()
 ---@return table|nil err kind "message"
 function message.new(given, level, signers)
-  local whole, id, from, to = composed.plain(given)
-  if whole then return finished(whole, id, from, to, signers) end
+  local written, id, from, to, whole = composed.plain(given)
+  if whole then return finished(written, id, from, to, signers) end
   local plain = fields.check(given, level or 2)
   local extra = given.raw and stray(given)
   if extra then
@@ -66,7 +66,9 @@ function message.new(given, level, signers)
   if not plain and given.deliver_by and not given.deliver_by.seconds then
     return text.refuse("deliver_by.seconds", "is missing", "give the seconds within which it is to be delivered")
   end
-  local made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given)
+  local made, err
+  if written then made, err = composed.behind(given, written, id, from, to)
+  else made, err = (given.raw and require "smtpsec.mime.raw" or composed).new(given) end
   if not made then return nil, err end
   if not plain then made.wished = wishes.of(given) end
   made.signers = signers

@@ -1,5 +1,6 @@
 -- The mail that is written in one step is the mail that would have been made part by part: the same octets, but for
--- what nobody can guess. A table is plain or it is not; whatever is wrong in one makes it no plain one.
+-- what nobody can guess; so is the header that is written in one step. A table is plain, or its header is, or neither;
+-- whatever is wrong in a header makes it no plain one.
 local bad = require "spec.corpus.bad"
 local compose = require "smtpsec.mime.compose"
 local composed = require "smtpsec.mime.composed"
@@ -10,6 +11,7 @@ local message = require "smtpsec.message"
 local part = require "smtpsec.mime.part"
 local process = require "spec.support.process"
 local random = require "spec.corpus.random"
+local stream = require "smtpsec.mime.stream"
 
 local MOMENT = 1763776800
 local ALL = { ["8BITMIME"] = true, SMTPUTF8 = true }
@@ -23,31 +25,53 @@ local function copy(given)
   return other
 end
 
--- What the parts become, one after the other, for a server that offers this; nil where the table is refused.
-local function by_parts(given, offered)
-  given = copy(given)
-  given.date = MOMENT
-  local draft = composed.new(given)
-  if not draft then return nil end
-  local whole = part.render(draft.tree, draft.head, offered)
-  return whole, draft.id, draft.parties.from, draft.parties.to
+-- Everything that a draft becomes for a server that offers this; or nil and the error.
+local function octets(draft, offered)
+  local whole, segments, err = part.render(draft.tree, draft.head, offered)
+  if not whole and not segments then return nil, tostring(err) end
+  local next_piece, all = stream.pieces(segments or { whole }), {}
+  for piece in next_piece do all[#all + 1] = piece end
+  return without_tokens(table.concat(all))
+end
+
+-- Whether a part can be read but once.
+local function is_read_once(given)
+  for _, attachment in ipairs(type(given.attachments) == "table" and given.attachments or {}) do
+    if attachment.reader then return true end
+  end
+  return false
 end
 
 local function at_once(given) return compose.plain(given, date.format(MOMENT)) end
 
--- Whether a table is plain; what comes of it must be the same then.
-local function is_plain(given)
-  local whole, id, from, to = at_once(given)
-  if not whole then return false end
-  for _, offered in ipairs { {}, ALL } do
-    local other, other_id, other_from, other_to = by_parts(given, offered)
-    assert.equal(without_tokens(other), without_tokens(whole))
-    assert.equal(without_tokens(other_id), without_tokens(id))
-    assert.is_truthy(whole:find("\r\nMessage-ID: " .. id .. "\r\n", 1, true))
-    assert.equal(other_from, from)
-    assert.same(other_to, to)
+-- What is plain of a table: "whole", "head", or nothing. What comes of it must be the same as by its parts then, or
+-- refused for the same reason.
+local function plain_part(given)
+  local written, id, from, to, whole = at_once(given)
+  if not written then return "nothing" end
+  local dated = copy(given)
+  dated.date = MOMENT
+  local draft, err = composed.new(dated)
+  local behind, behind_err = composed.behind(given, written, id, from, to)
+  assert.equal(err and err.message, behind_err and behind_err.message)
+  if not draft then
+    assert.is_false(whole)
+    return "head"
   end
-  return true
+  assert.equal(without_tokens(draft.id), without_tokens(id))
+  assert.is_truthy(written:find("\r\nMessage-ID: " .. id .. "\r\n", 1, true))
+  assert.equal(draft.parties.from, from)
+  assert.same(draft.parties.to, to)
+  assert.equal(without_tokens(draft.head), without_tokens(whole and written:sub(1, #draft.head) or written))
+  for _, offered in ipairs(is_read_once(given) and {} or { {}, ALL }) do
+    local all, refused = octets(draft, offered)
+    if whole then
+      assert.equal(all, without_tokens(written))
+    else
+      assert.same({ all, refused }, { octets(behind, offered) })
+    end
+  end
+  return whole and "whole" or "head"
 end
 
 local function mail(more)
@@ -100,17 +124,24 @@ local PLAIN = {
     .. ("d"):rep(61) },
 }
 
--- Sound, and made of parts: what depends on the server, and what few mails have.
-local OTHERS = {
+-- Sound, and made of parts: what depends on the server, is long, or has more parts.
+local HEADS = {
   ["a text in 8 bits"] = { text = "日本語\n" },
   ["an html in 8 bits"] = { html = "é" },
   ["a longer text"] = { text = ("0123456789abcde\n"):rep(2048) .. "x" },
   ["more than 64 KiB"] = { text = ("0123456789abcde\n"):rep(2048), html = ("0123456789abcde\n"):rep(2048) },
   ["no text"] = { text = false },
+  ["an attachment"] = { attachments = { { content = "x", filename = "x" } } },
+  ["an attachment alone"] = { text = false, attachments = { { content = ("x"):rep(100000), type = "text/plain" } } },
+  ["an image in the html"] = { html = "<img src=cid:a>", attachments = { { content = "x", cid = "a" } } },
+  ["an empty list of attachments"] = { attachments = {} },
+}
+
+-- Sound, with a header that few mails have.
+local OTHERS = {
   ["a sender"] = { sender = "s@example.com" },
   ["headers"] = { headers = { ["X-A"] = "1" } },
   ["an identifier"] = { message_id = "<a@example.com>" },
-  ["an attachment"] = { attachments = { { content = "x", filename = "x" } } },
   ["a charset"] = { charset = "ISO-2022-JP" },
   ["an envelope"] = { envelope = { from = "" } },
   ["a wish"] = { dsn = { notify = { "failure" } } },
@@ -136,29 +167,48 @@ local REFUSED = {
   ["a line feed in an address"] = { to = "a@b.example\n" },
   ["a line feed in a name"] = { to = { '"a\nb" <a@b.example>' } },
   ["broken UTF-8 in a name"] = { cc = "\255 <a@b.example>" },
+}
+
+local REFUSED_BODIES = {
   ["broken UTF-8 in a text"] = { text = "\255" },
   ["NUL in an html"] = { html = "\0" },
+  ["an attachment without content"] = { attachments = { {} } },
+  ["an attachment with a control in its name"] = { attachments = { { content = "x", filename = "a\nb" } } },
 }
 
 describe("a plain mail", function()
   for what, more in pairs(PLAIN) do
     it("is one with " .. what .. ", and the same as by its parts", function()
-      assert.is_true(is_plain(mail(more)))
+      assert.equal("whole", plain_part(mail(more)))
+    end)
+  end
+
+  for what, more in pairs(HEADS) do
+    it("has its header alone with " .. what .. ", and the same parts behind it", function()
+      assert.equal("head", plain_part(mail(more)))
+      assert(assert(message.new(mail(more))):render(ALL))
     end)
   end
 
   for what, more in pairs(OTHERS) do
     it("is none with " .. what .. ", which is sent all the same", function()
-      assert.is_false(is_plain(mail(more)))
+      assert.equal("nothing", plain_part(mail(more)))
       assert(assert(message.new(mail(more))):render(ALL))
     end)
   end
 
   for what, more in pairs(REFUSED) do
     it("is none with " .. what .. ", which is refused", function()
-      assert.is_false(is_plain(mail(more)))
+      assert.equal("nothing", plain_part(mail(more)))
       local draft = message.new(mail(more))
       assert.is_nil(draft and draft:render {})
+    end)
+  end
+
+  for what, more in pairs(REFUSED_BODIES) do
+    it("has its header alone with " .. what .. ", which is refused", function()
+      assert.equal("head", plain_part(mail(more)))
+      assert.is_nil((message.new(mail(more))))
     end)
   end
 
@@ -166,13 +216,28 @@ describe("a plain mail", function()
     for _, given in ipairs { "a", 1, {}, { mail {} }, mail { subject = 1 }, mail { text = {} }, mail { to = { 1 } },
       mail { to = { "a@b.example", x = "c@b.example" } },
       mail { to = { "a@b.example", nil, "c@b.example" } }, mail { [1] = "x" }, mail { Subject = "x" },
-      mail { ["cc\0"] = "a@b.example" },
+      mail { ["cc\0"] = "a@b.example" }, mail { attachments = "x" },
       setmetatable(mail {}, {}),
       mail { to = setmetatable({ "a@b.example" }, {}) } } do
       assert.is_nil(at_once(given))
     end
     assert.is_nil(at_once(nil))
     assert.is_truthy(at_once(mail {}))
+  end)
+
+  it("is held to its Lua types wherever they come from", function()
+    for _, given in ipairs { mail { attachments = { { content = 1 } } }, mail { attachments = { "x" } },
+      mail { attachments = { { content = "x", inline = "yes" } } }, mail { attachments = { { contents = "x" } } },
+      mail { attachments = { { content = "x" }, nil, { content = "x" } } },
+      mail { attachments = { setmetatable({ filename = "x" }, { __index = { content = 1 } }) } },
+      setmetatable(mail { from = false }, { __index = { from = 1 } }) } do
+      local fine, why = pcall(message.new, given)
+      assert.is_false(fine)
+      assert.is_truthy(why:find("smtpsec.message: ", 1, true), why)
+    end
+    assert(message.new(mail { attachments = { { content = "x" }, { content = "y", inline = true } } }))
+    assert(message.new(mail { attachments = { setmetatable({}, { __index = { content = "x" } }) } }))
+    assert(message.new(setmetatable(mail { from = false }, { __index = { from = "a@b.example" } })))
   end)
 
   it("is the same as by its parts, whichever of the corpus are plain", function()
@@ -182,14 +247,14 @@ describe("a plain mail", function()
       return process.write(folder .. "/" .. name, content)
     end
     local written, made = corpus.cases(random.SEED)
-    local plain, others = 0, 0
+    local seen = { whole = 0, head = 0, nothing = 0 }
     for _, list in ipairs { written, made } do
       for _, case in ipairs(list) do
-        if is_plain(corpus.given(case, files)) then plain = plain + 1 else others = others + 1 end
+        local what = plain_part(corpus.given(case, files))
+        seen[what] = seen[what] + 1
       end
     end
-    assert.is_true(plain >= 60, plain .. " of the corpus are plain")
-    assert.is_true(others >= 60, others .. " of the corpus are not")
+    for what, count in pairs(seen) do assert.is_true(count >= 60, what .. ": " .. count .. " of the corpus") end
   end)
 
   it("is none with what is refused in any field", function()
@@ -197,16 +262,15 @@ describe("a plain mail", function()
     for _, fields in ipairs { bad.fields, bad.ascii_fields } do
       for _, make in pairs(fields) do
         for _, control in ipairs(bad.controls) do
-          assert.is_nil(at_once(mail(make("A" .. control .. "B"))))
+          assert.not_equal("whole", plain_part(mail(make("A" .. control .. "B"))))
           tried = tried + 1
         end
-        is_plain(mail(make "AB"))
+        plain_part(mail(make "AB"))
       end
     end
     for _, case in ipairs(bad.cases) do
-      local given = corpus.given { given = case.bad }
-      if not by_parts(given, {}) then assert.is_nil(at_once(given)) end
-      is_plain(corpus.given { given = case.good })
+      plain_part(corpus.given { given = case.bad })
+      plain_part(corpus.given { given = case.good })
     end
     assert.is_true(tried > 100)
   end)
@@ -232,14 +296,16 @@ describe("a plain mail", function()
       end
       return list
     end
-    local plain = 0
+    local whole, head = 0, 0
     for _ = 1, 4000 do
       local given = { from = numbers(9) == 1 and people() or "a@b.example", to = people(), cc = people(),
         bcc = people(), reply_to = people(), subject = some(pieces, 8),
         text = numbers(4) > 1 and some(texts, 12) or nil, html = numbers(3) == 1 and some(texts, 12) or nil }
-      if is_plain(given) then plain = plain + 1 end
+      local what = plain_part(given)
+      if what == "whole" then whole = whole + 1 end
+      if what == "head" then head = head + 1 end
     end
-    assert.is_true(plain > 300, plain .. " of 4000 are plain")
+    assert.is_true(whole > 300 and head > 100, ("%d of 4000 are plain, of %d more the header"):format(whole, head))
   end)
 
   it("has an identifier and a boundary of its own each time", function()

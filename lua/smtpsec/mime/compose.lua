@@ -91,13 +91,15 @@ local function text_parts(given, related, text_wanted, set)
 end
 
 --- The message of a table that has nothing but the usual fields of a header and a short text, html or both, that every
--- server takes in the same encoding: the mail that most programs send, written in one step (csrc/lua/plain.c).
+-- server takes in the same encoding: the mail that most programs send, written in one step (csrc/lua/plain.c). Where
+-- the texts are others, or there are attachments: its header alone, for the tree to be rendered behind.
 ---@param given any
 ---@param date string
----@return string|nil whole the same message that the tree would become; nil where it has to, or something is wrong
+---@return string|nil written nil where the header is not the usual one, or something is wrong with it
 ---@return string id
 ---@return string from the author's address
 ---@return string[] to the recipients' addresses, each once
+---@return boolean whole whether it is the same message that the tree would become
 compose.plain = core.plain(PLAIN, HTML, ALTERNATIVE)
 
 local NONE = {}

@@ -129,14 +129,30 @@ local function write(draft, offered, binary)
   return part.render(draft.tree, draft.head, offered, binary)
 end
 
---- The message of a table that is plain (compose.plain).
+--- The message of a table that is plain, or its header (compose.plain).
 ---@param given any
----@return string|nil whole nil where a draft has to be made
+---@return string|nil written nil where a draft has to be made of the table alone
 ---@return string id
 ---@return string from
 ---@return string[] to
+---@return boolean whole
 function composed.plain(given)
   return compose.plain(given, date.format(os.time()))
+end
+
+--- Makes a draft of a table whose header is plain, and written.
+---@param given table its Lua types were checked before
+---@param head string what composed.plain returned, as the others
+---@param id string
+---@param from string
+---@param to string[]
+---@return table|nil draft as that of composed.new
+---@return table|nil err
+function composed.behind(given, head, id, from, to)
+  local tree, err = compose.tree(given)
+  if not tree then return nil, err end
+  return { id = id, head = head, parties = { from = from, to = to }, tree = tree, utf8_header = false, write = write,
+    fixed = false }
 end
 
 --- Makes a draft of the table.

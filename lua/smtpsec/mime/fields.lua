@@ -50,11 +50,12 @@ local smime = record("smime", {
   cipher = schema.enum { "aes-256-cbc", "aes-128-cbc", "aes-256-gcm", "aes-128-gcm" },
 })
 
--- The keys whose value may be a string, or a list of strings: a table of nothing else, which most are, needs no closer
--- look.
+-- The keys whose value may be a string, a list of strings, or a list of tables that hold strings (core.all_strings): a
+-- table of nothing else, which most are, needs no closer look.
 local STRINGS = {
   from = "list", sender = "list", to = "list", cc = "list", bcc = "list", reply_to = "list", subject = true,
   text = true, html = true, message_id = true, charset = true, raw = true,
+  attachments = { path = true, content = true, filename = true, type = true, cid = true },
 }
 
 local shape = {
@@ -78,7 +79,7 @@ local whole = record("smtpsec.message", shape)
 --- Checks a message table; an error is raised where it is none.
 ---@param given table
 ---@param level? integer see schema.record; 2 by default, the caller of the function that calls this
----@return boolean plain whether it has none but the fields that are strings or lists of strings
+---@return boolean plain whether it has none but the fields in STRINGS, and these as they are there
 function fields.check(given, level)
   if type(given) == "table" and core.all_strings(given, STRINGS) then return true end
   whole(given, (level or 2) + 1) -- no tail call: levels are counted
