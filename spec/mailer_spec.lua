@@ -343,6 +343,16 @@ describe("smtpsec", function()
       assert.is_nil(receipt)
       assert.equal("message", err.kind)
     end)
+
+    it("do not hide what a message has from another table, by a metatable", function()
+      local mailer = smtpsec.new { host = "mail.test", env_file = false, from = "o@client.test", to = "t@mail.test" }
+      local usual = { to = "u@mail.test", subject = "usual", require_tls = true }
+      local draft = assert(mailer:draft(setmetatable({ text = "x" }, { __index = usual }), 2))
+      assert.same({ from = "o@client.test", to = { "u@mail.test" } }, draft:envelope())
+      assert.is_true(draft.wished.mail.require_tls)
+      assert.matches("\r\nSubject: usual\r\n", draft:render():tostring(), 1, true)
+      mailer:close()
+    end)
   end)
 
   it("tells what it does while it does it, and lives on when nobody can listen", function()

@@ -426,4 +426,19 @@ describe("a message table", function()
     end
     for _, given in ipairs { 0 / 0, math.huge } do assert.is_false(pcall(message.new, mail { date = given })) end
   end)
+
+  it("may have fields from another table, by a metatable, that are judged as its own", function()
+    local usual = { from = FROM, require_tls = true }
+    local function from_usual(given) return setmetatable(given, { __index = usual }) end
+    local draft = assert(message.new(from_usual { to = TO, text = "x" }))
+    assert.is_true(draft.wished.mail.require_tls)
+    assert.equal(FROM, draft:envelope().from)
+    for words, wrong in pairs { ["\"subject\" must be a string"] = { subject = 42 },
+      ["\"headers.X\" must be a string"] = { headers = { X = 42 } }, ["\"from\""] = { from = 42 } } do
+      usual = wrong
+      local ok, err = pcall(message.new, from_usual { to = TO, text = "x" })
+      assert.is_false(ok)
+      assert.is_truthy(tostring(err):find("smtpsec.message: " .. words, 1, true), tostring(err))
+    end
+  end)
 end)

@@ -49,10 +49,22 @@ static size_t dot_string(const char *s, size_t n)
   return i;
 }
 
+/* Whether there is what is written as an encoded word. None may stand in an address (RFC 2047 section 5), but many readers
+ * decode it there, and show another address. */
+static bool holds_word(const char *s, size_t n)
+{
+  const char *end = s + n, *at = memmem(s, n, "=?", 2);
+  for (at = at ? at + 2 : end; end - at > 3; at++)
+    if (at[0] == '?' && strchr("BbQq", at[1]) && at[2] == '?')
+      return memmem(at + 3, (size_t)(end - at) - 3, "?=", 2) != NULL;
+  return false;
+}
+
 static const char *check_local(const char *s, size_t n)
 {
   if (n == 0) return "has nothing before the @";
   if (n > MAX_LOCAL) return "has more than 64 octets before the @ (RFC 5321, 4.5.3.1.1)";
+  if (holds_word(s, n)) return "has an encoded word before the @, which readers would decode (RFC 2047)";
   if (s[0] == '"') return NULL;
   if (s[0] == '.' || s[n - 1] == '.') return "has a dot at an end of the part before the @";
   for (size_t i = 1; i < n; i++)

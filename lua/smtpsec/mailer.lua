@@ -48,6 +48,7 @@ local function with_defaults(self, fields)
   if (fields.from and fields.to) or not (settings.from or settings.to) then return fields end
   local copy = {}
   for k, v in pairs(fields) do copy[k] = v end
+  if getmetatable(fields) then setmetatable(copy, { __index = fields }) end -- by which it may have more of them
   copy.from = copy.from or settings.from
   if not (copy.to or copy.cc or copy.bcc) then copy.to = settings.to end
   return copy

@@ -22,10 +22,11 @@ Message.__index = Message
 local BESIDE_RAW = { raw = true, envelope = true }
 for name in pairs(wishes.FIELDS) do BESIDE_RAW[name] = true end
 
+-- A table may have its fields from another, by a metatable: so they are asked for by name.
 local function stray(given)
   local first
-  for key in pairs(given) do
-    if not BESIDE_RAW[key] and (not first or key < first) then first = key end
+  for key in pairs(fields.KNOWN) do
+    if given[key] ~= nil and not BESIDE_RAW[key] and (not first or key < first) then first = key end
   end
   return first
 end

@@ -164,6 +164,9 @@ describe("the option dkim", function()
       refused('"dkim.identity"', signer { identity = identity })
     end
     assert.equal("joe@a.Example.com", tags(signer { identity = "joe@a.Example.com" }).i)
+    local longest = ("j"):rep(64) .. "@example.com"
+    assert.equal(longest, tags(signer { identity = longest }).i)
+    refused('"dkim.identity" has more than 64 octets', signer { identity = "j" .. longest })
     assert.equal("=22a=3B=20b=3D=22@example.com", tags(signer { identity = '"a; b="@example.com' }).i:gsub('"', "=22"))
   end)
 

@@ -58,6 +58,12 @@ describe("the grammar of mailboxes:", function()
     refused("@mail.test", "nothing before the @")
     refused(".a@mail.test", "dot at an end")
     refused("a.@mail.test", "dot at an end")
+    for _, word in ipairs { "=?utf-8?q?x=40y.test=3e?=", "a=?x?B?eA==?=", '"=?utf-8?Q??="', "=?=?x?b?b??=" } do
+      refused(word .. "@mail.test", "an encoded word before the @")
+    end
+    for _, none in ipairs { "=?utf-8?q?x", "=?utf-8?z?x?=", "?q?x?=", "=?q?=", "=?x?q?=" } do
+      accepted(none .. "@mail.test", none, "mail.test")
+    end
     refused("a..b@mail.test", "two dots in a row")
     refused("a b@mail.test", "only a quoted part may hold")
     refused(" a@mail.test", "only a quoted part may hold")

@@ -76,6 +76,11 @@ describe("a raw message", function()
         assert.equal("s3@example.com", m:envelope().to[3])
       end)
     end
+    for _, nobody in ipairs { "Bcc:\r\n", "Bcc: \r\n", "bcc:\r\n \t\r\n" } do -- RFC 5322 section 3.6.3
+      assert.same({ "a@example.org" }, render({ raw = nobody .. PLAIN }):envelope().to)
+      assert.equal(PLAIN, sent(nobody .. PLAIN))
+    end
+    refused("Bcc: ,\r\n" .. PLAIN, "raw.bcc")
     local resent = "Resent-Bcc: x@y\r\n" .. PLAIN
     assert.equal(PLAIN, render({ raw = resent, envelope = { from = "a@b", to = "c@d" } }):tostring())
   end)
@@ -115,7 +120,7 @@ describe("a raw message", function()
       render({ raw = "From: a@b\r\nTo: Team: c@d;\r\n\r\n" }):envelope())
     assert.same({ from = "a@b", to = { "q@r" } }, render({ raw = groups, envelope = { to = "q@r" } }):envelope())
     refused("From: a@b, c@d\r\nTo: x@y\r\n\r\n", "raw.from: names 2 senders")
-    refused("From: a@b\r\n\r\n", "the recipient list is empty")
+    refused("From: a@b\r\n\r\n", "raw: the recipient list is empty (give envelope = { to = … })")
     refused("Resent-To: x@y\r\n" .. PLAIN, "was sent before")
     refused({ raw = PLAIN, envelope = { from = "a@b, c@d" } }, "envelope.from: needs one address, got 2")
   end)
@@ -168,6 +173,22 @@ describe("a raw message", function()
     refused({ raw = { path = path, reader = function() end } }, "needs a path or a reader")
   end)
 
+  it("from a file that is refused leaves no file open", function()
+    local path = os.tmpname()
+    finally(function()
+      collectgarbage "restart"
+      os.remove(path)
+    end)
+    collectgarbage "stop" -- which would close what was left
+    for _, content in ipairs { "no field\n" .. ("x\n"):rep(50000), PLAIN .. "\0" .. ("x\n"):rep(50000),
+      "X: \0\r\n" .. PLAIN, "From: a@b\n\n" .. ("x\n"):rep(50000) } do
+      process.write(path, content)
+      refused({ raw = { path = path } }, "")
+      local open = process.run("ls -l /proc/$PPID/fd")
+      assert.is_nil(open:find(path, 1, true), content:sub(1, 20))
+    end
+  end)
+
   it("from a reader is judged while it passes", function()
     local function passing(content, offered)
       local m, err = render({ raw = { reader = reader(HEAD .. "\r\n" .. content, 50000) } }, offered)
@@ -194,5 +215,6 @@ describe("a raw message", function()
   it("stands alone", function()
     refused({ raw = PLAIN, subject = "x" }, "subject: cannot be given beside raw")
     refused({ raw = PLAIN, bcc = "x@y" }, "bcc: cannot be given beside raw")
+    refused(setmetatable({ raw = PLAIN }, { __index = { bcc = "x@y" } }), "bcc: cannot be given beside raw")
   end)
 end)

@@ -31,4 +31,12 @@ describe("media types", function()
       assert.is_nil((types.parse(s)), s)
     end
   end)
+
+  it("have names that fit into a line", function()
+    local longest = ("x"):rep(127)
+    assert.equal(longest .. "/" .. longest, (types.parse(longest .. "/" .. longest .. "; " .. longest .. "=y")))
+    for _, s in ipairs { longest .. "x/y", "y/x" .. longest, "y/y; x" .. longest .. "=y" } do
+      assert.is_nil((types.parse(s)), s)
+    end
+  end)
 end)

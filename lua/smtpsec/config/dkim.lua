@@ -11,6 +11,7 @@ local signing = require "smtpsec.dkim"
 local dkim = {}
 
 local LONGEST_NAME, LONGEST_LABEL = 253, 63 -- RFC 1035 section 2.3.4
+local LONGEST_LOCAL = 64 -- RFC 5321 section 4.5.3.1.1
 local MOST_HEADERS, LONGEST_HEADER = 180, 76
 
 -- What is wrong with a name of labels, or nil (RFC 6376 section 3.5: letters, digits, hyphens).
@@ -57,6 +58,9 @@ local function find_identity(identity, signing_domain)
   local local_part, given = identity:match("^([\32-\126]*)@([^@]+)$")
   if not local_part then
     return nil, printable.value(identity) .. " must be [local]@domain, and its local part ASCII"
+  end
+  if #local_part > LONGEST_LOCAL then
+    return nil, string.format("has more than %d octets before the @", LONGEST_LOCAL)
   end
   local domain, why = signed_name(given)
   if not domain then return nil, printable.value(identity) .. " " .. why end

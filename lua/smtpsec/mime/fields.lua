@@ -74,6 +74,9 @@ local shape = {
 }
 for name, type_of in pairs(wishes.FIELDS) do shape[name] = type_of end
 
+--- The keys that a message table may have.
+fields.KNOWN = shape
+
 local whole = record("smtpsec.message", shape)
 
 --- Checks a message table; an error is raised where it is none.

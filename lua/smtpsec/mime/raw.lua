@@ -48,8 +48,8 @@ local function find_source(given)
 end
 
 -- The whole message in its final line ends, in chunks.
-local function chunks(from)
-  return stream.chunks { { open = function() return source.through(from.open(), "crlf", "raw") end } }
+local function chunks(read)
+  return stream.chunks { { open = function() return source.through(read, "crlf", "raw") end } }
 end
 
 -- Reads up to the empty line. Returns the header section and what of the body was read with it.
@@ -113,7 +113,8 @@ local function mailboxes(fields, names)
   local found = {}
   for _, name in ipairs(names) do
     for _, value in ipairs(values(fields, name)) do
-      local boxes, err = address.parse(value, "raw." .. name)
+      local boxes, err = {}, nil -- RFC 5322 section 3.6.3: Bcc may be empty
+      if name ~= "bcc" or value:find("[^ ]") then boxes, err = address.parse(value, "raw." .. name) end
       if not boxes then
         err.hint = "give envelope = { from = …, to = … }"
         return nil, err
@@ -151,6 +152,9 @@ local function find_envelope(fields, given)
   if err then return nil, err end
   if given.to == nil then recipients, err = mailboxes(fields, { "to", "cc", "bcc" }) end
   if err then return nil, err end
+  if given.to == nil and #recipients == 0 then
+    return text.refuse("raw", "the recipient list is empty", "give envelope = { to = … }")
+  end
   return envelope.new(given, author, recipients)
 end
 
@@ -204,7 +208,7 @@ local function known_body(from, rest, next_chunk, skip)
   return {
     eight_bit = facts.eight_bit,
     segment = function()
-      return { open = function() return tail(chunks(from), skip) end, size = function() return octets end }
+      return { open = function() return tail(chunks((from.open())), skip) end, size = function() return octets end }
     end,
   }
 end
@@ -249,22 +253,15 @@ local function write(draft, offered)
   return nil, { draft.head .. "\r\n", content.segment(possible) }, eight_bit
 end
 
---- Makes a draft of a message table that has `raw`.
----@param given table its Lua types were checked before
----@return table|nil draft as composed.new makes it; its id is nil where the message has none
----@return table|nil err
-function raw.new(given)
-  local from, err = find_source(given.raw)
-  if not from then return nil, err end
-  local next_chunk = chunks(from)
+-- The draft of what a source gives, which is read from its beginning.
+local function read_draft(from, next_chunk, given)
   local section, rest = read_section(next_chunk)
   if not section then return nil, rest end
   local fields, bad_field = read_fields(section)
   if not fields then return nil, bad_field end
-  local draft = { write = write }
+  local draft, err, box = { write = write }
   draft.head, err = find_head(fields)
   if not draft.head then return nil, err end
-  local box
   draft.parties, err, box = find_envelope(fields, given.envelope)
   if not draft.parties then return nil, err end
   if from.size or from.again then
@@ -278,6 +275,20 @@ function raw.new(given)
   draft.utf8_header = draft.head:find("[\128-\255]") ~= nil
   draft.international = draft.utf8_header and "raw" or (box and box.field)
   return draft
+end
+
+--- Makes a draft of a message table that has `raw`.
+---@param given table its Lua types were checked before
+---@return table|nil draft as composed.new makes it; its id is nil where the message has none
+---@return table|nil err
+function raw.new(given)
+  local from, err = find_source(given.raw)
+  if not from then return nil, err end
+  local read, close = from.open()
+  local draft
+  draft, err = read_draft(from, chunks(read), given)
+  if not draft and close then close() end -- what is refused was perhaps not read to its end
+  return draft, err
 end
 
 return raw

@@ -2,7 +2,8 @@
 --
 -- A source is { size = octets or nil, open = function }: open() returns a function that returns one piece after the
 -- other, nil at the end, or nil and the error. Opening again begins again, except for a reader's, which can be read
--- only once unless it makes a new one each time. Pieces are small: a source never holds more than one of them besides
+-- only once unless it makes a new one each time. A file's returns a second function, which closes the file: for those
+-- who read neither to the end nor to an error. Pieces are small: a source never holds more than one of them besides
 -- what the caller gave. A string's source has it as `string`; a source that can encode what it reads has
 -- encoded(encoding, field, to), which is then as open(), but returns no more than "" of what goes into the copy `to`
 -- (core.copy), where there is one.
@@ -64,7 +65,8 @@ local function unreadable(measured, why)
 end
 
 -- Reads exactly what was measured, through the encoder where there is one: a file that ends early, goes on, or was
--- touched is an error. No more than its size ever goes out, and no less without an error.
+-- touched is an error. No more than its size ever goes out, and no less without an error. What closes the file comes
+-- second.
 local function read_file(file, measured, encoder, to)
   local left, done = measured.size, false
   local function close()
@@ -91,7 +93,7 @@ local function read_file(file, measured, encoder, to)
     left = left - octets
     if octets > 0 and left >= 0 then return piece end
     return finish()
-  end
+  end, close
 end
 
 local function open_file(measured, encoding, to)

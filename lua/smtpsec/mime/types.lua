@@ -142,10 +142,13 @@ end
 
 local TOKEN = "[A-Za-z0-9!#$&+.^_`|~-]+"
 
+-- Octets in the name of a type, a subtype or a parameter (RFC 6838 sections 4.2 and 4.3): they stand in one line.
+local LONGEST = 127
+
 -- Reads one parameter at `at`: its pair, and where the next one begins; nil when there is none.
 local function parameter(s, at)
   local _, equals, name = s:find("^; *(" .. TOKEN .. ")=", at)
-  if not equals then return nil end
+  if not equals or #name > LONGEST then return nil end
   local _, last, value = s:find("^(" .. TOKEN .. ") *", equals + 1)
   if not last then _, last, value = s:find('^"([^"\\]*)" *', equals + 1) end
   if not last then return nil end
@@ -157,14 +160,15 @@ end
 ---@return string|nil media_type in lower case
 ---@return table parameters list of { name, value }
 function types.parse(s)
-  local _, last, media_type = s:find("^(" .. TOKEN .. "/" .. TOKEN .. ") *")
+  local _, last, top, sub = s:find("^(" .. TOKEN .. ")/(" .. TOKEN .. ") *")
   local parameters = {}
-  while last and last < #s do
+  if not last or #top > LONGEST or #sub > LONGEST then return nil, {} end
+  while last < #s do
     local pair, next_one = parameter(s, last + 1)
     if not pair then return nil, {} end
     parameters[#parameters + 1], last = pair, next_one - 1
   end
-  return media_type and media_type:lower(), parameters
+  return (top .. "/" .. sub):lower(), parameters
 end
 
 return types
