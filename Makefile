@@ -202,15 +202,18 @@ bench:                              ## round trips, CPU and memory beside other 
 
 # ---- installing ---------------------------------------------------------------------------------------------------
 
-# What the rockspec calls: LuaRocks says where its Lua is, which flags and folders it wants, and where things go.
-rock-build: $(NAMES:%=$(BUILD)/luarocks/smtpsec/%.so)
+# What the rockspec calls: LuaRocks says where its Lua is, which flags and folders it wants, and where things go. What
+# is left of a build before may be another Lua's.
+rock-build:
+	rm -rf $(BUILD)/luarocks
+	$(MAKE) $(NAMES:%=$(BUILD)/luarocks/smtpsec/%.so)
 
 rock-install:
 	mkdir -p $(TO_LIB)/smtpsec $(TO_LUA)
 	cp $(BUILD)/luarocks/smtpsec/*.so $(TO_LIB)/smtpsec/
 	cp -R lua/smtpsec $(TO_LUA)/
 
-# LuaRocks builds inside the tree that it is given, so each Lua gets a copy.
+# LuaRocks builds inside the tree that it is given, so it gets a copy.
 rock:                               ## build and install the rock for both Luas into $(BUILD)/rock, and load it from there
 	sh spec/support/rock.sh $(abspath $(BUILD))/rock
 

@@ -232,11 +232,14 @@ describe("smtpsec", function()
     end)
 
     it("a driver that is none", function()
-      local function new() local mailer = smtpsec.new { host = "mail.test", env_file = false,
-        io = { now = os.time } } return mailer end
-      local ok, message = pcall(new)
-      assert.is_false(ok)
-      assert.matches('io: a driver has a function "connect"', message, 1, true)
+      for io, words in pairs { [{ now = os.time }] = 'io: a driver has a function "connect"',
+        nginx = 'io: "nginx" works only inside nginx' } do
+        local options = { host = "mail.test", env_file = false, io = io }
+        local function new() local mailer = smtpsec.new(options) return mailer end
+        blamed(here() - 1, { words }, new)
+        local function send() local receipt = smtpsec.send({}, options) return receipt end
+        blamed(here() - 1, { words }, send)
+      end
     end)
 
     it("but a rate or retries with a driver that cannot sleep are an error that is returned", function()

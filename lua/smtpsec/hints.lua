@@ -66,6 +66,9 @@ local RULES = {
       .. 'your own, tls = { verify = "pin", pins = … } trusts its key alone' },
   { kind = "tls", match = "certificate revoked",
     hint = "its issuer took the certificate back: send nothing there until the server has another one" },
+  { kind = "tls", match = "ocsp response",
+    hint = "tls.require_ocsp needs a server that staples what its authority says of its certificate: those who run it "
+      .. "must turn that on, or mend it" },
   { kind = "tls", match = "crl",
     hint = "tls.crl_file must hold a current list of every issuer in the chain" },
   { kind = "tls", match = { "too weak", "key too small", "too small" },

@@ -14,7 +14,7 @@ local smtpsec = { _VERSION = "smtpsec 0.1" }
 
 --- Makes a mailer that keeps its connections. Nothing is connected yet.
 ---@param options? table|string options, a URL, or nil for the environment (and .env)
----@return table mailer with :send, :verify, :close | nil, table err of kind "config"
+---@return table mailer with :send, :send_all, :verify, :close | nil, table err of kind "config"
 function smtpsec.new(options)
   local made, err = mailer.new(options, 2)
   return made, err

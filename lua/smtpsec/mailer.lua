@@ -25,7 +25,7 @@ Mailer.__index = Mailer
 function mailer.new(options, level, once)
   local settings, err = config.resolve(options, nil, (level or 1) + 1)
   if not settings then return nil, err end
-  local driver = io_drivers.select(settings.io, (level or 1) + 1)
+  local driver = io_drivers.select(settings.io, (level or 1) + 2)
   if (settings.rate or settings.retry) and not driver.sleep then
     return nil, errors.new("config", '"rate" and "retry" need a driver that can sleep (see smtpsec.io.polled)', {})
   end
@@ -136,7 +136,7 @@ function Mailer:send_all(messages, options)
 end
 
 --- Connects, starts TLS, logs in and says NOOP; sends nothing.
----@return table facts { server, tls, auth, timing, warnings, capabilities } | nil, table err
+---@return table facts { server, tls, auth, login = { offered, why }, timing, warnings, capabilities } | nil, table err
 function Mailer:verify()
   if self.closed then return closed() end
   local started = self.driver.now()

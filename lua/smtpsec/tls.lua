@@ -36,7 +36,7 @@ function tls.context_key(options)
   local parts = {}
   for i, name in ipairs(CONTEXT) do
     -- Who knows the path of a key that is already in memory has it: its password says nothing more.
-    local value = name ~= "key_password" and options[name] or ""
+    local value = tostring(name ~= "key_password" and options[name] or "")
     parts[i] = string.format("%d:%s", #value, value)
   end
   return table.concat(parts, ",")

@@ -281,6 +281,22 @@ describe("login", function()
     assert.same({}, assert(resolve({ user = false }, {}, text, "644")).notes)
   end)
 
+  it("takes no secret from a .env that others may write to, and sends none where such a file says", function()
+    local words = ".env (mode 0664) may be written by others than its owner: chmod go-w .env"
+    for _, case in ipairs {
+      { {}, "SMTP_HOST=h\nMAIL_USER=u\nMAIL_PASS=hunter2" },
+      { { host = "h" }, "MAIL_USER=u\nMAIL_PASS=hunter2" },
+      { { user = "u", password = "hunter2" }, "SMTP_HOST=h" },
+    } do
+      assert.is_true(assert(resolve(case[1], {}, case[2])).login)
+      local found, why = resolve(case[1], {}, case[2], "664")
+      assert.is_nil(found)
+      assert.equal(words, why)
+    end
+    assert(resolve({ host = "h", user = "u", password = "hunter2" }, {}, "SMTP_HOST=x\nMAIL_TO=a@b", "664"))
+    assert(resolve({}, {}, "SMTP_HOST=h", "664"))
+  end)
+
   it("hands errors of secrets on as they are", function()
     local _, err = resolve { host = "h", user = "u", password = "" }
     assert.is_true(errors.is(err))

@@ -107,6 +107,18 @@ describe("secret", function()
     refused(make { file = "/" }, "cannot be had")
   end)
 
+  it("leaves a pipe alone until it is asked", function()
+    local path = temporary ""
+    os.remove(path)
+    process.run("mkfifo -m 600 " .. path)
+    os.execute("echo hunter2 >" .. path .. " &")
+    local one = make { file = path }
+    assert.same({ true }, { one:check() })
+    assert.equal("hunter2", one:reveal())
+    os.remove(path)
+    assert.is_nil(one:check())
+  end)
+
   it("refuses a file that others may change, whenever it is asked", function()
     local path = temporary "hunter2\n"
     local one = make { file = path }

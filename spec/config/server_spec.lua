@@ -76,6 +76,12 @@ local WRONG = {
   { "two ports in a host", { host = "h:25", port = 26 }, {}, "another port" },
   { "two in the environment", {}, { SMTP_HOST = "a", SMTP_URL = "smtps://b" },
     "SMTP_URL in the environment names another" },
+  { "a port in a host that is none", { host = "h:65536" }, {}, '"host" "h:65536" has a port that is not' },
+  { "a port of many digits in a host", {}, { SMTP_HOST = "h:000025" }, "SMTP_HOST in the environment" },
+  { "port 0 in a host", { host = "h:0" }, {}, '"host" "h:0" has a port that is not' },
+  { "a URL for a host", { host = "smtps://h" }, {}, '"host" is a URL: give it as "url" or SMTP_URL' },
+  { "a URL for a host in the environment", {}, { SMTP_HOST = "smtp://h" },
+    "SMTP_HOST in the environment is a URL" },
   { "no host in a URL", { url = "smtps://" }, {}, '"url" names no host' },
   { "a bad URL in the environment", {}, { SMTP_URL = "x" }, "SMTP_URL in the environment has no scheme" },
   { "a bad host in a URL", { url = "smtps://a..b" }, {}, '"url" has a domain with an empty label' },
@@ -117,6 +123,8 @@ describe("server", function()
       local _, why = resolve { url = text }
       assert.is_nil(why:find("hunter2", 1, true), why)
     end
+    local _, why = resolve { host = "smtps://u:hunter2@h" }
+    assert.is_nil(why:find("hunter2", 1, true), why)
   end)
 
   it("counts whole numbers as whole on every Lua", function()

@@ -34,6 +34,7 @@ local CASES = {
     'what "tls.pins" asks for' },
   { { pins = { PIN, PIN } }, { pins = { PIN, "sha256/" .. PIN } }, '"tls.pins[2]" must be the base64' },
   { { pins = { PIN } }, { pins = { ("A"):rep(44) } }, '"tls.pins[1]" must be the base64' },
+  { { pins = { ("A"):rep(42) .. "8=" } }, { pins = { ("A"):rep(42) .. "9=" } }, '"tls.pins[1]" must be the base64' },
   { { server_name = "mail.example" }, { server_name = "a b" }, '"tls.server_name" "a b" has' },
 }
 

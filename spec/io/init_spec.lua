@@ -37,6 +37,10 @@ describe("io.select", function()
     assert.has_error(function() io_select(5) end)
   end)
 
+  it("does not give nginx's outside nginx", function()
+    assert.has_error(function() io_select "nginx" end, 'smtpsec: io: "nginx" works only inside nginx')
+  end)
+
   describe("auto", function()
     local slow
     local auto = io_select()

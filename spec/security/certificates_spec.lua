@@ -105,6 +105,12 @@ describe("a server's certificate", function()
     accepted(foreign, { ca_file = pki.authorities.stranger.cert })
   end)
 
+  it("without a stapled OCSP response is refused, where one is required", function()
+    local err = refused("no OCSP response was stapled", good, { require_ocsp = true })
+    assert.matches("tls.require_ocsp", err.hint, 1, true)
+    assert.is_false(accepted(good, { require_ocsp = false }).tls.policy.ocsp)
+  end)
+
   it("for another purpose is refused", function()
     refused("unsuitable certificate purpose", leaf("client", { eku = "clientAuth" }))
   end)

@@ -177,16 +177,18 @@ local function complete_user(found, known)
   end
 end
 
--- Turns what was found into secrets that are asked when AUTH needs them. Returns true, or nil and an error.
-local function wrap(found, known, environment)
-  local it = found.secret
+-- Turns what was found into secrets that are asked when AUTH needs them. Returns true, or nil and why. Who may write
+-- to a .env that has the secret, or names the server that gets it, chooses where it goes.
+local function wrap(found, place, known, environment)
+  local it, path = found.secret, found.source.path
+  local why = (path or place.file) and access.fault(path or place.file, environment)
+  if why then return nil, why end
   local tidy = it.kind == "password" and known.grouped_password and secret.ungroup or nil
   local one = secret.new(it.source, { label = it.label, tidy = tidy, environment = environment })
   local fine, note = one:check()
   if not fine then return nil, note end
   found[it.kind], found[it.kind .. "_label"] = one, it.label
   found.notes[#found.notes + 1] = note
-  local path = found.source.path
   found.notes[#found.notes + 1] = path and access.note(path, "a " .. it.kind, environment)
   return true
 end
@@ -225,7 +227,7 @@ function login.resolve(sources, place, environment, how)
   why = judge(found, way)
   if why then return nil, why end
   if found.secret then
-    local fine, err = wrap(found, known, environment)
+    local fine, err = wrap(found, place, known, environment)
     if not fine then return nil, err end
   end
   return found

@@ -6,7 +6,8 @@
 --   function             called each time; returns the secret, or nil and why; its argument is true where the server
 --                        has just said that the one before is no good
 --   { file = path }      the file's text without its last line end, read each time; config/access.lua says which
---                        files are refused (Docker and Kubernetes have theirs in /run/secrets)
+--                        files are refused (Docker and Kubernetes have theirs in /run/secrets); a pipe is good for one
+--                        login
 --   { credential = name} the file of this name that systemd has made for the unit (LoadCredential= and the like)
 --   { command = line }   the first line that a shell command prints; it blocks, so it is not for event loops
 
@@ -112,13 +113,15 @@ function secret.new(source, options)
     return type(source) ~= "string"
   end
 
-  --- Finds out early what costs nothing: strings and files are looked at, functions and commands are not called.
+  --- Finds out early what costs nothing: strings and files are looked at, functions and commands are not called, and
+  -- a pipe is left alone, because it can be read only once.
   -- Returns true and what is to be told of the file, if anything; or nil and an error of kind "config".
   function methods.check()
     if type(source) == "function" or (type(source) == "table" and source.command) then return true end
+    local path = path_of(source, environment)
+    if path and select(2, environment.access(path)) == true then return true end
     local value, err = methods.reveal()
     if not value then return nil, err end
-    local path = path_of(source, environment)
     return true, path and access.note(path, "a secret", environment)
   end
 

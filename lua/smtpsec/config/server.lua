@@ -30,11 +30,13 @@ function server.check_host(host)
   return nil, why
 end
 
--- "host:port", as Python's smtplib takes it, in two.
+-- "host:port", as Python's smtplib takes it, in two; nil and why where that is no port.
 local function split(host)
-  local name, port = host:match("^([^:]+):(%d+)$")
-  if name and #port <= 5 then return name, math.floor(tonumber(port)) end
-  return host
+  local name, digits = host:match("^([^:]+):(%d+)$")
+  if not name then return host end
+  local port = #digits <= 5 and math.floor(tonumber(digits)) or 0
+  if port < 1 or port > 65535 then return nil, "has a port that is not a number from 1 to 65535" end
+  return name, port
 end
 
 -- What the fields of one source say, without its URL.
@@ -47,7 +49,11 @@ local function from_fields(source)
     if key == "host" then place.label = label end
   end
   if not place.host then return place end
+  if place.host:find("://", 1, true) then -- not shown: it may have a password
+    return nil, place.label .. ' is a URL: give it as "url" or SMTP_URL'
+  end
   local name, port = split(place.host)
+  if not name then return nil, string.format("%s %s %s", place.label, printable.value(place.host), port) end
   if port and place.port and port ~= place.port then
     return nil, place.label .. " names another port than the one given beside it"
   end
@@ -117,6 +123,7 @@ local function gather(sources)
     end
     if names_server(place) then
       found.host, found.path, found.lmtp, found.label = place.host, place.path, place.lmtp, place.label
+      found.file = source.path
       return found
     end
   end
@@ -151,7 +158,8 @@ end
 
 --- Which server the sources add up to.
 ---@param sources table[] the strongest first
----@return table? place host and port, or path; mode; lmtp; provider where it is a known one; label
+---@return table? place host and port, or path; mode; lmtp; provider where it is a known one; label; file, the .env
+--- that names the server, where one does
 ---@return string? why
 function server.resolve(sources)
   local found, why = gather(sources)

@@ -24,11 +24,13 @@ end
 
 local MAX_PINS = 64 -- the engine's bound
 
--- A pin is the base64 of 32 bytes, as receipts show it (tls.peer.pin).
+-- A pin is the base64 of 32 bytes, as receipts show it (tls.peer.pin). Its last letter says four bits, and two of 0.
+local PIN = "^[%w+/]+[AEIMQUYcgkosw048]=$"
+
 local function bad_pin(pins)
   if #pins > MAX_PINS then return string.format('"tls.pins" has more than %d entries', MAX_PINS) end
   for i, pin in ipairs(pins) do
-    if #pin ~= 44 or not pin:find("^[%w+/]+=$") then
+    if #pin ~= 44 or not pin:find(PIN) then
       return string.format('"tls.pins[%d]" must be the base64 of a SHA-256 digest (44 characters), got %s', i,
         printable.value(pin))
     end

@@ -50,9 +50,11 @@ function io.select(choice, level)
     error(('smtpsec: io: "auto", "socket", "nginx", "cqueues", "luv" or a driver expected, not %q')
       :format(tostring(choice)), level)
   end
-  if choice ~= "auto" then return require("smtpsec.io." .. choice) end
   local ngx = rawget(_G, "ngx")
-  if type(ngx) == "table" and type(ngx.socket) == "table" then return require "smtpsec.io.nginx" end
+  local inside = type(ngx) == "table" and type(ngx.socket) == "table"
+  if choice == "nginx" and not inside then error('smtpsec: io: "nginx" works only inside nginx', level) end
+  if choice ~= "auto" then return require("smtpsec.io." .. choice) end
+  if inside then return require "smtpsec.io.nginx" end
   return require("smtpsec.io.polled").driver("auto", wait, blocks)
 end
 
