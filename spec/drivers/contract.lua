@@ -102,7 +102,7 @@ case("gives up connecting in time", {}, function(driver, around)
   local stream, why, text = driver.connect({ host = "127.0.0.1", port = around.hole }, 0.3)
   same(nil, stream)
   same("timeout", why)
-  has(text, "0.3 s")
+  between(0.2, 0.3, tonumber(text:match "within ([%d.]+) s")) -- a slow machine has begun to count by then
   between(0.29, 1.3, driver.now() - started)
 end, "hole")
 
