@@ -438,9 +438,9 @@ describe("send_all", function()
       for _ = 1, 3 do early(mailer, mails(40), how) end
       local receipts = { assert(mailer:send(talk.message())), assert(mailer:send(talk.message())) }
       assert.equal("accepted", receipts[2].status)
-      assert.equal(mailer.pool.live, #mailer.pool.idle)
+      assert.equal(mailer.pool:live(), #mailer.pool.idle)
       mailer:close()
-      assert.equal(0, mailer.pool.live)
+      assert.equal(0, mailer.pool:live())
       local open = 0
       assert(process.wait(function()
         open = 0

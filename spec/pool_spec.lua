@@ -1,6 +1,7 @@
 -- Connections that are used again: when, for how long, and when never. Each script is one connection.
 local process = require "spec.support.process"
 local smtpsec = require "smtpsec"
+local sock = require "smtpsec.sock"
 local talk = require "spec.support.talk"
 
 describe("an idle connection", function()
@@ -138,6 +139,19 @@ describe("an idle connection", function()
       assert.is_nil(connections[1].received:find("QUIT", 1, true))
     end)
 
+    it("by a process that was forked", function()
+      local own = sock.process
+      finally(function() sock.process = own end)
+      local mailer, server = begin({}, { HELLO, MAIL, { drain = true } }, { HELLO, MAIL, { drain = true } })
+      send(mailer)
+      sock.process = function() return own() + 1 end
+      send(mailer)
+      local connections = finish(mailer, server)
+      assert.equal(2, #connections)
+      assert.is_nil(connections[1].received:find("QUIT", 1, true)) -- it is still the parent's
+      assert.matches("QUIT\r\n$", connections[2].received)
+    end)
+
     it("when the two sides are out of step", function()
       local mailer, server = begin({}, { HELLO, MAIL, "S: 250 and another", { drain = true } }, FRESH)
       send(mailer)
@@ -261,8 +275,8 @@ describe("connections at a time", function()
     return pool.new(driver, { size = 5, idle = 30, connections = connections }), clock
   end
 
-  local function idle_session()
-    local session = { mails = 0, most = math.huge, pump = {}, quits = 0 }
+  local function idle_session(place)
+    local session = { mails = 0, most = math.huge, pump = {}, quits = 0, place = place }
     session.stream = { park = function() return session.stream end, alive = function() return true end }
     function session.usable() return true end
     function session:quit() self.quits = self.quits + 1 end
@@ -271,38 +285,80 @@ describe("connections at a time", function()
 
   it("are as many as there may be", function()
     local one, clock = new_pool(2)
-    assert.is_true(one:claim())
-    assert.is_true(one:claim())
-    local ok, err = one:claim(nil, 0.5)
-    assert.is_nil(ok)
+    local first, second = assert(one:claim()), assert(one:claim())
+    local place, err = one:claim(nil, 0.5)
+    assert.is_nil(place)
     assert.same({ "limit", "connect", true, true }, { err.kind, err.stage, err.temporary, err.retry_safe })
     assert.matches("all 2 connections", err.message)
     assert.is_true(clock.now >= 100.5 and clock.now < 101)
     assert.is_nil((one:claim(clock.now, 60)))
-    one:forget()
-    assert.is_true(one:claim(nil, 0.5))
+    one:forget(first)
+    assert(one:claim(nil, 0.5))
+    assert.is_true(one.places[second])
   end)
 
   it("are waited for", function()
-    local one
+    local one, first
     one = new_pool(1, function(now)
-      if now > 101 and one.live == 1 then one:forget() end
+      if now > 101 then one:forget(first) end
     end)
-    assert.is_true(one:claim())
-    assert.is_true(one:claim(nil, 5))
+    first = assert(one:claim())
+    assert(one:claim(nil, 5))
   end)
 
-  it("do not wait for one that is idle: it is ended", function()
-    local one, session = new_pool(1), idle_session()
-    assert.is_true(one:claim())
+  it("do not wait for one that is idle: it is ended, where a fresh one is wanted", function()
+    local one, before = new_pool(1), {}
+    local session = idle_session(one:claim())
+    function session:quit()
+      self.quits, before.stream = self.quits + 1, self.pump.stream
+    end
     assert.is_nil(one:put(session))
-    assert.is_true(one:claim(nil, 0))
+    assert(one:claim(nil, 0, true))
     assert.equal(1, session.quits)
+    assert.equal(session.stream, before.stream) -- what the driver gave back for it, and not what it was before
+    assert.equal(1, one:live())
+  end)
+
+  it("are used by who waited, when they become idle", function()
+    local one, session
+    one = new_pool(1, function(now)
+      if now > 101 and not one.idle[1] and not session.since then one:put(session) end
+    end)
+    session = idle_session(one:claim())
+    local place, err, taken, seconds = one:claim(nil, 5)
+    assert.same({ session, 0 }, { taken, seconds })
+    assert.is_true(place == nil and err == nil)
+    assert.equal(0, session.quits)
+    assert.equal(1, one:live())
+  end)
+
+  it("are not those of calls that were given up", function()
+    local one = new_pool(2)
+    local kept = one:claim()
+    one:claim() -- its call ends here, and tells nobody
+    assert(one:claim(nil, 0))
+    assert.is_true(one.places[kept])
+  end)
+
+  it("are not those of calls in which a function of the user's raised", function()
+    local server = talk.listen({ talk.hello "PIPELINING", { drain = true } },
+      { talk.hello "PIPELINING", talk.mail(), talk.bye() })
+    local raises = true
+    local mailer = assert(smtpsec.new(talk.options(server, { pool = { connections = 1 }, timeout = { connect = 0.1 },
+      on_event = function(event)
+        if raises and event.verb == "MAIL" then error("no", 0) end
+      end })))
+    assert.same({ false, "no" }, { pcall(mailer.send, mailer, talk.message()) })
+    raises = false
+    assert.equal("accepted", assert(mailer:send(talk.message())).status)
+    mailer:close()
+    assert.equal(0, mailer.pool:live())
+    assert.equal(2, #talk.stop(server))
   end)
 
   it("are not bounded where nothing was said", function()
     local one = new_pool(nil)
-    for _ = 1, 1000 do assert.is_true(one:claim()) end
+    for _ = 1, 1000 do assert(one:claim()) end
   end)
 end)
 

@@ -75,6 +75,17 @@ describe("the pump", function()
     assert.is_true(one.failed)
   end)
 
+  it("gives no time to who is never silent", function()
+    local flood = { { "250-", seconds = 0.75 } }
+    for i = 2, 100 do flood[i] = { "x" } end
+    flood[50].seconds = 0.25
+    local one, stream = new_pump(script.ready(), flood, { timeout = { command = 1 } })
+    local reply, err = one:ask "noop"
+    assert.is_nil(reply)
+    assert.same({ "timeout", "mail" }, { err.kind, err.stage })
+    assert.equal(50, stream.at)
+  end)
+
   it("takes the bound of the step that it is in", function()
     local bounds = { greeting = 1, command = 2, data = 3, final = 4 }
     local function bound_of(conn, name)
@@ -225,6 +236,18 @@ describe("the pump", function()
     assert.is_nil(one:last_words())
     one = new_pump(script.in_body(), { { "nonsense\r\n" } })
     assert.is_nil(one:last_words())
+  end)
+
+  it("does not look for such words where there is no end", function()
+    local now, reads = 0, 0
+    local one = pump.new(script.in_body(), {
+      read = function()
+        now, reads = now + 0.25, reads + 1
+        return ("552-too much"):sub(reads, reads)
+      end,
+    }, { now = function() return now end, timeout = {} })
+    assert.is_nil((one:last_words()))
+    assert.equal(4, reads)
   end)
 
   it("tells what goes over the wire, without what was not given to be shown", function()

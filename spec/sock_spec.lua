@@ -138,6 +138,12 @@ describe("smtpsec.sock", function()
     end)
   end)
 
+  it("tells which process this is", function()
+    local stat = assert(io.open "/proc/self/stat")
+    assert.equal(stat:read "*n", sock.process())
+    stat:close()
+  end)
+
   describe("a resolver that hangs", function()
     it("is part of what the deadline bounds", function()
       local output = hosts.run("slow.test=2s", [[
@@ -146,6 +152,17 @@ describe("smtpsec.sock", function()
         local _, why, text = sock.connect { host = "slow.test", port = 25, timeout = 0.3 }
         print(why, sock.now() - started < 1.3, text)]])
       assert.equal("timeout\ttrue\tslow.test port 25: the name was not resolved within 0.3 s\n", output)
+    end)
+
+    -- A process that was forked meanwhile has both ends of whatever the two tell each other by, and keeps them open.
+    it("is heard to have finished, whoever else has its end of the line", function()
+      local output = hosts.run("slow.test=1s", [[
+        local sock = require "smtpsec.sock"
+        local list = assert(sock.dial { host = "slow.test", port = 25, timeout = 20 }):waits()
+        local others = {}
+        for n = 0, 20 do others[n] = io.open("/proc/self/fd/" .. n, "w") end
+        print(others[list[1][1] + 1] ~= nil, #sock.poll(list, 10))]])
+      assert.equal("true\t1\n", output)
     end)
 
     it("may finish after the Lua state of its asker is closed", function()

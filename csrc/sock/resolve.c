@@ -18,7 +18,7 @@ struct ss_resolution {
   ss_addresses found;
   int failure;        /* of getaddrinfo, 0 for none */
   int system_failure; /* errno, where failure is EAI_SYSTEM */
-  int asker, thread;  /* the ends of a pipe, one each; the thread closing its own is the signal */
+  int asker, thread;  /* the ends of a pipe, one each; a byte from the thread is the signal */
   char host[SS_HOST_MAX + 1];
   char port[8];
 };
@@ -43,11 +43,22 @@ static void ask(ss_resolution *r, int flags)
   freeaddrinfo(list);
 }
 
+/* Closing its end would not do: a process that was forked meanwhile has that end too. Where nobody listens any more, the
+ * signal that comes of it is the thread's, which takes none. */
+static void tell(const ss_resolution *r)
+{
+  ssize_t told;
+  do
+    told = write(r->thread, "", 1);
+  while (told < 0 && errno == EINTR);
+}
+
 static void *look_up(void *argument)
 {
   ss_resolution *r = argument;
   ask(r, 0);
   atomic_store(&r->done, true);
+  tell(r);
   close(r->thread);
   release(r);
   atomic_fetch_sub(&under_way, 1);

@@ -48,11 +48,19 @@ static int hostname(lua_State *L)
   return 1;
 }
 
+/* sock.process() -> the number of this process, which one that was forked does not have */
+static int process(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
+}
+
 SS_EXPORT int luaopen_smtpsec_sock(lua_State *L);
 
 int luaopen_smtpsec_sock(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"now", now}, {"hostname", hostname}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"now", now}, {"hostname", hostname}, {"process", process}, {NULL, NULL}};
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)

@@ -48,12 +48,12 @@ local function adopt(self, one, idle)
   self.session, self.reused = one, true
 end
 
-local function open(self)
+local function open(self, place)
   local mailer = self.mailer
   local one, err = session.open(mailer.settings, self.driver, {
     deadline = self.deadline, quirks = mailer.quirks,
   })
-  if one then one.flight.owner = self end
+  if one then one.flight.owner, one.place = self, place else mailer.pool:forget(place) end
   self.session, self.reused = one or false, false
   return one ~= nil, err
 end
@@ -69,8 +69,8 @@ end
 
 local function drop(self)
   self.session:abandon()
+  self.mailer.pool:forget(self.session.place)
   self.session = false
-  self.mailer.pool:forget()
 end
 
 -- A connection that may carry a mail: the one there is, an idle one, or a new one.
@@ -83,18 +83,18 @@ local function ready(self, fresh)
     release(self)
   end
   if self.session then return true end
-  local idle, since
-  if not fresh then idle, since = self.mailer.pool:take() end
+  local pool = self.mailer.pool
+  local idle, since, place, err
+  if not fresh then idle, since = pool:take() end
+  if not idle then
+    place, err, idle, since = pool:claim(self.deadline, self.mailer.settings.timeout.connect, fresh)
+  end
   if idle then
     adopt(self, idle, since)
     return true
   end
-  local ok, err = self.mailer.pool:claim(self.deadline, self.mailer.settings.timeout.connect)
-  if ok then
-    ok, err = open(self)
-    if not ok then self.mailer.pool:forget() end
-  end
-  return ok, err
+  if not place then return false, err end
+  return open(self, place)
 end
 
 -- ---- mails ----------------------------------------------------------------------------------------------------------

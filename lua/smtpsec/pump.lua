@@ -164,7 +164,8 @@ local function fill(self, ends)
 end
 
 -- Writes and reads until there is an event. What may be sent is let go first: the bound is then that of the command
--- whose reply is due.
+-- whose reply is due. A read that finds something at hand does not look at the time: who sends without end what is no
+-- event (tickets of TLS) would never be late.
 local function await(self, brief, before)
   local conn = self.conn
   local bytes = conn:output()
@@ -178,6 +179,7 @@ local function await(self, brief, before)
     if kind == "secured" or kind == "challenge" then return kind, verb end
     if not kind then return self:refuse(verb, tag, code) end
     before, bytes, seconds = before + verb, conn:output(), left(self, ends)
+    if seconds == 0 then return timed_out(self, ends) end
   end
 end
 
@@ -236,14 +238,15 @@ function Pump:reply()
     stage = self:stage(verb) }
 end
 
---- After the connection has failed: a reply that had come before, where there is one. Nothing is waited for.
+--- After the connection has failed: a reply that had come before, where there is one. Nothing is waited for, nor is all
+-- of it read where there is no end.
 ---@return string kind, string verb, integer tag, integer code, string? enhanced, string text, integer skipped | nil
 function Pump:last_words()
-  local conn = self.conn
+  local conn, ends = self.conn, self.now() + ALERT_SECONDS
   while true do
     local kind, verb, tag, code, enhanced, text, skipped = conn:next()
     if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, skipped) end
-    local bytes = kind == "again" and self.stream:read(READ_MAX, 0)
+    local bytes = kind == "again" and self.now() < ends and self.stream:read(READ_MAX, 0)
     if not bytes or not conn:feed(bytes) then return nil end
   end
 end

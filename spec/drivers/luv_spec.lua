@@ -71,6 +71,48 @@ describe("the luv driver", function()
     silent:stop()
   end)
 
+  it("goes on where no descriptor is left to wait with", function()
+    local sock = require "smtpsec.sock"
+    local watch, calls, bytes = sock.watch, 0, nil
+    local late = peer.start { { sleep = 0.05 }, { send = "x" }, { drain = true } }
+    finally(function() sock.watch = watch end)
+    run(function()
+      local stream = assert(driver.connect({ host = "127.0.0.1", port = late.port }, 2))
+      sock.watch = function()
+        calls = calls + 1
+        return nil, "error", "Too many open files"
+      end
+      bytes = stream:read(1, 5)
+      stream:close()
+    end)
+    late:stop()
+    assert.equal("x", bytes)
+    assert.is_true(calls > 0)
+  end)
+
+  local give_up = coroutine.close -- luacheck: compat
+  local it_gives_up = give_up and it or function() end -- LuaJIT has none
+
+  it_gives_up("survives that its coroutine is closed", function()
+    local late = peer.start { { sleep = 0.05 }, { send = "x" }, { drain = true } }
+    local went_on = false
+    local co = coroutine.create(function()
+      local stream = assert(driver.connect({ host = "127.0.0.1", port = late.port }, 2))
+      stream:read(1, 1)
+      went_on = true
+    end)
+    run(function()
+      assert(coroutine.resume(co))
+      sleep(0.02)
+      assert(give_up(co))
+      sleep(0.1)
+    end)
+    late:stop()
+    assert.equal("dead", coroutine.status(co))
+    assert.is_false(went_on)
+    assert.is_false(uv.loop_alive())
+  end)
+
   it("says that it needs a coroutine", function()
     local stream, why, text
     local co, main = coroutine.running()

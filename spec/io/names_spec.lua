@@ -1,4 +1,5 @@
 -- Names that were found a moment ago.
+local loop = require "spec.support.loop"
 local names = require "smtpsec.io.names"
 local sock = require "smtpsec.sock"
 local socket = require "smtpsec.io.socket"
@@ -60,5 +61,17 @@ describe("a name that was found", function()
     assert.is_nil(none)
     assert.equal("connect", why)
     assert.is_nil(names.find "localhost")
+  end)
+
+  it("leaves half of the time for looking it up anew, where its address is silent", function()
+    local listener = assert(sock.listen { host = "127.0.0.1", port = 0 })
+    local _, held = loop.hole("127.0.0.2", listener:port())
+    names.keep("localhost", "127.0.0.2")
+    local stream, _, text = socket.connect({ host = "localhost", port = listener:port() }, 1)
+    assert(stream, text)
+    assert.equal("127.0.0.1", stream.address)
+    stream:close()
+    listener:close()
+    held[1]:close()
   end)
 end)

@@ -10,7 +10,8 @@ local sock = require "smtpsec.sock"
 
 local names = {}
 
---- How long an address may take to answer before the name is looked up again, seconds.
+--- How long an address may take to answer before the name is looked up again, seconds; never more than half of the time
+-- that there is.
 names.PATIENCE = 2
 
 local FRESH = 60 -- seconds

@@ -14,6 +14,8 @@ local has_sock, sock = pcall(require, "smtpsec.sock")
 -- for a record of TLS.
 local SLICE = 17 * 1024
 
+local MOMENT = 0.001 -- seconds
+
 local driver = { name = "nginx", now = dial.now }
 
 local whys = {
@@ -86,13 +88,13 @@ end
 function driver.unpark(token)
   local tcp, text = dial.cosocket()
   if not tcp then return nil, text end
+  -- nginx ends what does not stay silent in a pool, as soon as it looks: it is let. (A read that finds nothing would
+  -- tell the same, but nginx would log it as an error, at each mail.)
+  ngx.sleep(MOMENT)
   -- An address that nothing can connect to: only the pool can answer.
   local ok = tcp:connect("unix:", { pool = token.pool })
   if not ok or tcp:getreusedtimes() == 0 then return nil end
-  local stream = wrap(tcp, token.pool, token.address, token.port)
-  if stream:alive() then return stream end
-  stream:close()
-  return nil
+  return wrap(tcp, token.pool, token.address, token.port)
 end
 
 function driver.sleep(seconds)

@@ -11,7 +11,7 @@
 --     driver.connect(target, seconds) -> stream | nil, why, text
 --         target is { host =, port = } or { path = }; why is "dns", "connect" or "timeout".
 --     driver.hello(stream) -> the name for EHLO where the user gives none
---     driver.unpark(token) -> stream, which is alive | nil
+--     driver.unpark(token) -> stream, which is alive and this process has opened | nil
 --     driver.sleep(seconds): waits, and the host's other work goes on
 --     driver.crew() -> crew | nil, text
 --     stream:read(max, seconds) -> bytes, at least one | nil, "closed" | "timeout" | "error", text
@@ -101,8 +101,10 @@ function Stream:close()
   self.socket:close()
 end
 
+-- A process that was forked has the descriptor, too. But two of them on one connection would write with the same keys,
+-- and the same numbers, what is not the same: it stays the one's who opened it.
 local function unpark(stream)
-  if stream:alive() then return stream end
+  if stream.process == sock.process() and stream:alive() then return stream end
   stream:close()
   return nil
 end
@@ -150,7 +152,7 @@ function polled.driver(name, host_wait, host_blocks)
       if socket then
         local address, port = socket:peer()
         return setmetatable({
-          socket = socket, wait = wait, blocks = blocks, address = address, port = port,
+          socket = socket, wait = wait, blocks = blocks, address = address, port = port, process = sock.process(),
         }, Stream)
       end
       if why ~= "again" then break end
@@ -164,7 +166,7 @@ function polled.driver(name, host_wait, host_blocks)
     seconds = seconds or math.huge
     local started, address = sock.now(), names.find(target.host)
     if address then
-      local stream = dial_to(target, address, math.min(seconds, names.PATIENCE))
+      local stream = dial_to(target, address, math.min(seconds / 2, names.PATIENCE))
       if stream then return stream end
       names.forget(target.host)
     end

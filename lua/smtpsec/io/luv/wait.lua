@@ -6,6 +6,8 @@ local uv = require "luv"
 
 local wait = {}
 
+local LOOK_AGAIN = 0.01 -- seconds, where no descriptor is left to wait with
+
 local stops = {} -- coroutine that waits -> ends its wait, and leaves it where it is
 
 --- The running coroutine; nil in the main program.
@@ -27,13 +29,13 @@ local function pause(co, handles, seconds)
   coroutine.yield()
 end
 
---- Lets a coroutine go on that waits; any other is left alone.
+--- Lets a coroutine go on that waits; any other is left alone. So is one that was closed while it did (Lua 5.4).
 ---@param co thread
 function wait.wake(co)
   local stop = stops[co]
   if not stop then return end
   stop()
-  assert(coroutine.resume(co))
+  if coroutine.status(co) == "suspended" then assert(coroutine.resume(co)) end
 end
 
 --- Ends the wait of a coroutine that nobody shall resume any more.
@@ -43,13 +45,17 @@ function wait.forget(co)
 end
 
 --- Waits until one of the list is ready. Through a watch, because a poll handle of libuv reports a refused connection
--- as a wrong use of itself.
+-- as a wrong use of itself. Sooner where there can be no watch: too many open files are no reason to leave a mail in
+-- the middle.
 ---@param list table entries of sock.poll
 ---@param seconds number
 function wait.sockets(list, seconds)
-  local co = wait.running()
-  local watch = assert(sock.watch(list))
-  local poll = assert(uv.new_poll(watch:fd()))
+  local co, watch = wait.running(), sock.watch(list)
+  local poll = watch and uv.new_poll(watch:fd())
+  if not poll then
+    if watch then watch:close() end
+    return wait.sleep(math.min(seconds, LOOK_AGAIN))
+  end
   poll:start("r", function() wait.wake(co) end)
   pause(co, { poll, watch }, seconds)
 end

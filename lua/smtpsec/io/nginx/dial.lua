@@ -153,9 +153,15 @@ local function ask_system(host, deadline)
   while resolution do
     local addresses
     addresses, why, text = resolution:step()
-    if addresses or why ~= "again" then return addresses, why, text end
+    if addresses or why ~= "again" then
+      resolution:close()
+      return addresses, why, text
+    end
     local left = deadline - dial.now()
-    if left <= 0 then return nil, "timeout", host .. ": the name was not resolved in time" end
+    if left <= 0 then
+      resolution:close()
+      return nil, "timeout", host .. ": the name was not resolved in time"
+    end
     ngx.sleep(math.min(pause, left))
     pause = math.min(pause * 2, 0.05)
   end
