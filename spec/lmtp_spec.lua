@@ -51,6 +51,17 @@ describe("LMTP", function()
     assert.is_false(err.retry_safe)
   end)
 
+  it("keeps the verdicts that had come where the server ends the session instead of the others", function()
+    local receipt, err = deliver "250 2.0.0 kept\r\n421 4.3.2 closing\r\n"
+    assert.is_nil(err, tostring(err))
+    assert.same({ "one@b.test" }, receipt.accepted)
+    assert.same({ "three@b.test", 421, true },
+      { receipt.rejected[2].address, receipt.rejected[2].code, receipt.rejected[2].temporary })
+    receipt, err = deliver "421 4.3.2 closing\r\n"
+    assert.is_nil(receipt)
+    assert.same({ "rejected", 421, true }, { err.kind, err.code, err.retry_safe })
+  end)
+
   it("does not lose its mail to a verdict too many", function()
     local receipt = deliver "250 kept\r\n250 kept\r\n550 and one more\r\n"
     assert.same({ "one@b.test", "three@b.test" }, receipt.accepted)

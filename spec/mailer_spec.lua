@@ -152,6 +152,19 @@ describe("smtpsec", function()
       mailer:close()
       assert.equal(1, #talk.stop(server))
     end)
+
+    it("uses a new one where the one it finds had died", function()
+      for _, death in ipairs { "S: 421 4.4.2 idle for too long", { close = true } } do
+        local server = talk.listen({ talk.hello(), talk.mail(), "C: NOOP", death, { drain = true } },
+          { talk.hello(), "C: NOOP", "S: 250 ok", talk.bye() })
+        local mailer = smtpsec.new(talk.options(server))
+        assert(mailer:send(talk.message()))
+        assert(mailer:verify())
+        mailer:close()
+        assert.equal(2, #talk.stop(server))
+      end
+      talk.failed(talk.verify({ talk.hello(), "C: NOOP", "S: 421 no", { drain = true } }), { code = 421 })
+    end)
   end)
 
   describe("a mailer that is closed", function()

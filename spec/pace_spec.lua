@@ -182,6 +182,21 @@ describe("a mailer with limits", function()
     assert.equal(2, sum(slept))
   end)
 
+  it("lets no connection of send_all have more than its share, be it new or not", function()
+    for connections, seconds in pairs { [1] = 3, [2] = 1 } do
+      local mailer, slept = begin { rate = { connection = 2 } }
+      local list, left = {}, {}
+      for i = 1, 7 do list[i] = talk.message() end
+      for _, receipt in mailer:send_all(list, { connections = connections }) do
+        assert.equal("accepted", receipt.status)
+        left[#left + 1] = mailer.driver.now() - 1000
+      end
+      mailer:close()
+      for i = 2 * connections + 1, 7 do assert.is_true(left[i] >= 1, i .. " of " .. connections) end
+      assert.is_true(left[7] >= seconds and #slept > 0)
+    end
+  end)
+
   it("loses no mail where one is tried again while another one waits", function()
     server:stop()
     server = assert(sink.start { tls = "none", offer = { "PIPELINING" },

@@ -260,6 +260,109 @@ describe("an idle connection", function()
   end)
 end)
 
+describe("a function of the caller's that raises leaves nothing open behind it", function()
+  local sink = require "smtpsec.sink"
+  local server, mailer, raises
+
+  local function begin()
+    if mailer then mailer:close() end
+    mailer = assert(smtpsec.new(talk.options(server, { timeout = 0.2, pool = { connections = 2 },
+      on_event = function(event)
+        if raises and raises(event) then error("not now", 0) end
+      end })))
+  end
+
+  setup(function() server = assert(sink.start { tls = "none", offer = { "PIPELINING" } }) end)
+
+  before_each(begin)
+
+  teardown(function()
+    mailer:close()
+    server:stop()
+  end)
+
+  -- Nobody waits for a connection that is not given back.
+  local function is_whole()
+    raises = nil
+    for _ = 1, 2 do assert(mailer:send(talk.message())) end
+    assert.equal(1, mailer.pool:live())
+  end
+
+  local function raise(work, ...)
+    for _ = 1, 3 do
+      local ran, problem = pcall(work, ...)
+      assert.same({ false, "not now" }, { ran, problem })
+    end
+  end
+
+  for _, verb in ipairs { "greeting", "EHLO", "MAIL", "DATA", "end" } do
+    it("in send and in send_all, when it is told of " .. verb, function()
+      local function told_of_it(event) return event.verb == verb end
+      raises = told_of_it
+      raise(mailer.send, mailer, talk.message())
+      is_whole()
+      for connections = 1, 2 do
+        begin()
+        raises = told_of_it
+        raise(function()
+          for _ in mailer:send_all({ talk.message(), talk.message() }, { connections = connections }) do end
+        end)
+        is_whole()
+      end
+    end)
+  end
+
+  it("in verify, and at the end", function()
+    raises = function(event) return event.verb == "NOOP" end
+    raise(mailer.verify, mailer)
+    is_whole()
+    raises = function(event) return event.verb == "QUIT" end
+    assert.same({ false, "not now" }, { pcall(mailer.close, mailer) })
+    assert.equal(0, mailer.pool:live())
+  end)
+
+  it("when it is told of a result", function()
+    raises = function(event) return event.type == "mail" end
+    for connections = 1, 2 do
+      raise(function()
+        for _ in mailer:send_all({ talk.message(), talk.message() }, { connections = connections }) do end
+      end)
+    end
+    is_whole()
+  end)
+
+  it("when it is asked for the next mail", function()
+    local drawn = 0
+    local function draw()
+      drawn = drawn + 1
+      if drawn % 3 == 0 then error("not now", 0) end
+      return talk.message()
+    end
+    for connections = 1, 2 do
+      raise(function()
+        for _ in mailer:send_all(draw, { connections = connections }) do end
+      end)
+    end
+    assert.is_true(mailer.pool:live() <= 2)
+    for _ = 1, 2 do assert(mailer:send(talk.message())) end
+    mailer:close()
+    assert.equal(0, mailer.pool:live())
+  end)
+end)
+
+describe("a mailer that is closed while a mail is under way", function()
+  it("keeps no connection", function()
+    local server = talk.listen { talk.hello(), talk.mail(), talk.bye() }
+    local mailer
+    mailer = assert(smtpsec.new(talk.options(server, { on_event = function(event)
+      if event.verb == "MAIL" then mailer:close() end
+    end })))
+    assert(mailer:send(talk.message()))
+    assert.equal(0, mailer.pool:live())
+    assert.equal("script", talk.stop(server)[1].ended)
+  end)
+end)
+
 describe("connections at a time", function()
   local pool = require "smtpsec.pool"
 
@@ -295,6 +398,15 @@ describe("connections at a time", function()
     one:forget(first)
     assert(one:claim(nil, 0.5))
     assert.is_true(one.places[second])
+  end)
+
+  it("are not waited for by a driver that cannot sleep", function()
+    local one = new_pool(1)
+    one.driver.sleep = nil
+    local place = assert(one:claim())
+    local _, err = one:claim(nil, 60)
+    assert.equal("limit", err.kind)
+    assert.is_true(one.places[place])
   end)
 
   it("are waited for", function()

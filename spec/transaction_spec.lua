@@ -120,6 +120,19 @@ describe("a transaction", function()
     end)
   end)
 
+  it("that was refused stays so where the server ends the session over it", function()
+    for stage, replies in pairs {
+      mail = { "S: 554 5.7.1 never", "S: 421 4.7.0 too many errors" },
+      rcpt = { "S: 250 ok", "S: 554 5.7.1 never", "S: 421 4.7.0 too many errors" },
+      data = { "S: 250 ok", "S: 250 ok", "S: 554 5.7.1 never", "S: 421 4.7.0 too many errors" },
+    } do
+      local seen = talk.send { GROUPS, "C: MAIL", "C: RCPT", "C: DATA", replies, { drain = true } }
+      talk.failed(seen, { kind = "rejected", stage = stage, code = 554, temporary = false })
+    end
+    local seen = talk.send { GROUPS, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 421 bye", { drain = true } }
+    talk.failed(seen, { kind = "rejected", stage = "rcpt", code = 421, temporary = true })
+  end)
+
   describe("whose message is refused", function()
     it("at DATA is not sent", function()
       for code, temporary in pairs { [451] = true, [554] = false } do

@@ -227,6 +227,67 @@ describe("a server that takes", function()
     end
   end)
 
+  describe("few mails on one connection, and few recipients in each, gets the mail over several", function()
+    local HELLO = talk.hello("PIPELINING", "LIMITS RCPTMAX=1 MAILMAX=2")
+
+    -- A connection for so many parts, of which some are refused.
+    local function parts(...)
+      local script = { HELLO }
+      for i, no in ipairs { ... } do
+        local asked = { "C: MAIL", "C: RCPT", "C: DATA", OK }
+        script[i + 1] = no and { asked, "S: " .. no, "S: 503 no", "C: RSET", OK }
+          or { asked, OK, "S: 354 go", talk.END, OK }
+      end
+      script[#script + 1] = { drain = true }
+      return script
+    end
+
+    local function names(list)
+      local found = {}
+      for i, one in ipairs(list) do found[i] = one.address or one end
+      return found
+    end
+
+    it("all of it", function()
+      local seen = talk.send(talk.listen(parts(false, false), parts(false, false), parts(false)), {},
+        to("a", "b", "c", "d", "e"))
+      talk.accepted(seen)
+      assert.same({ "a@mail.test", "b@mail.test", "c@mail.test", "d@mail.test", "e@mail.test" },
+        seen.receipt.accepted)
+      assert.equal(3, #seen.connections)
+    end)
+
+    it("in send_all, too", function()
+      local seen = talk.send_all(talk.listen(parts(false, false), parts(false)), { talk.message(to("a", "b", "c")) })
+      talk.accepted { receipt = seen.results[1].receipt, err = seen.results[1].err }
+      assert.equal(2, #seen.connections)
+    end)
+
+    it("for all but those that are refused", function()
+      local seen = talk.send(talk.listen(parts(false, "550 5.1.1 who?"), parts "450 4.2.1 later"), {},
+        to("a", "b", "c"))
+      assert.is_nil(seen.err, tostring(seen.err))
+      assert.same({ { "a@mail.test" }, { "b@mail.test", "c@mail.test" } },
+        { seen.receipt.accepted, names(seen.receipt.rejected) })
+    end)
+
+    it("and tells of each where all are", function()
+      local seen = talk.send(talk.listen({ HELLO, "C: MAIL", "C: RCPT", "C: DATA", OK, "S: 450 later", "S: 503 no",
+        "C: RSET", "C: MAIL", "C: RCPT", "C: DATA", OK, OK, "S: 550 who?", "S: 503 no", { drain = true } },
+        parts "553 who?"), {}, to("a", "b", "c"))
+      talk.failed(seen, { kind = "rejected", code = 550, retry_safe = true })
+      assert.same({ "b@mail.test", "c@mail.test", "a@mail.test" }, names(seen.err.rejected))
+    end)
+
+    it("and none twice where one is in doubt", function()
+      local seen = talk.send(talk.listen({ HELLO, "C: MAIL", "C: RCPT", "C: DATA", OK, OK, "S: 354 go", talk.END, OK,
+        "C: MAIL", "C: RCPT", "C: DATA", OK, OK, "S: 354 go", talk.END, { close = true } }), {}, to("a", "b", "c"))
+      talk.failed(seen, { kind = "in_doubt", retry_safe = false })
+      assert.same({ { "a@mail.test" }, { "c@mail.test" } }, { seen.err.accepted, names(seen.err.rejected) })
+      assert.equal(1, #seen.connections)
+    end)
+  end)
+
   it("few mails on one connection gets the next send over another", function()
     local HELLO = talk.hello("PIPELINING", "LIMITS MAILMAX=1")
     local server = talk.listen { HELLO, talk.mail(), talk.bye() }

@@ -4,6 +4,7 @@
 -- What is drawn waits in no queue: a mail is drawn when a lane has room for it. Results come in the order of the
 -- mails, or as they come.
 
+local callback = require "smtpsec.callback"
 local delivery = require "smtpsec.delivery"
 local errors = require "smtpsec.errors"
 local lane = require "smtpsec.lane"
@@ -83,7 +84,7 @@ local function draw(self)
       return nil
     end
     self.drawn = self.drawn + 1
-    local draft, err = self.mailer:draft(fields, 6) -- whoever asks for the next result
+    local draft, err = self.mailer:draft(fields, 9) -- whoever asks for the next result
     local mail = draft and delivery.new(draft, self.drawn, false)
       or { index = self.drawn, receipt = false, next = false }
     if self.ordered then enlist(self, mail) end
@@ -160,7 +161,7 @@ end
 
 -- Seconds until the limits let the next mail go; counts it when that is now.
 local function hold(self, one)
-  local pace, own = self.mailer.pace, one:own_pace()
+  local pace, own = self.mailer.pace, one.pace
   if pace.free and own.free then return 0 end
   local now = self.mailer.driver.now()
   local seconds = math.max(pace:delay(now), own:delay(now))
@@ -189,7 +190,13 @@ local function fill(self)
     local seconds = hold(self, one)
     self.held = seconds > 0 and mail
     if seconds > 0 then return seconds end
-    if self.crew then one.inbox[#one.inbox + 1] = mail else submit(self, one, mail) end
+    if self.crew then
+      one.inbox[#one.inbox + 1] = mail
+    else
+      self.at = one
+      submit(self, one, mail)
+      self.at = false
+    end
   end
 end
 
@@ -199,6 +206,14 @@ local function work(self, one)
   one.inbox, one.news = {}, false
   for _, mail in ipairs(inbox) do submit(self, one, mail) end
   while not one.news and one:is_busy() do one:turn() end
+end
+
+-- Waits for the work of a lane to end. Where something was raised in it, its connection is gone.
+local function wait_for_one(self, seconds)
+  local one, ok, problem = self.crew:wait(seconds)
+  if one then one.busy = false end
+  if one and not ok then one:abandon() end
+  return one, ok, problem
 end
 
 -- Several lanes take turns in a crew of the driver's.
@@ -212,8 +227,7 @@ local function work_together(self, seconds)
     running = running or one.busy
   end
   if not running then return false end
-  local one, ok, problem = self.crew:wait(seconds)
-  if one then one.busy = false end
+  local one, ok, problem = wait_for_one(self, seconds)
   if one and not ok then error(problem, 0) end
   return true
 end
@@ -221,7 +235,9 @@ end
 local function work_alone(self)
   local one = self.lanes[1]
   if not one:is_busy() then return false end
+  self.at = one
   one:turn()
+  self.at = false
   return true
 end
 
@@ -239,6 +255,22 @@ end
 
 -- ---- the iterator ---------------------------------------------------------------------------------------------------
 
+-- Gives all connections back; what a function of the caller's raises meanwhile goes on when that is done.
+local function give_back(self)
+  local raised, problem
+  for _, one in ipairs(self.lanes) do
+    local ran, why = pcall(one.close, one)
+    if not ran then raised, problem = true, why end
+  end
+  if raised then error(problem, 0) end
+end
+
+-- What a function of the caller's raises ends the run. In the middle of a lane's work it leaves nothing there to go on.
+local function fall(self)
+  if self.at then self.at:abandon() end
+  self:close()
+end
+
 --- The next result.
 ---@return integer? index of the mail, nil at the end
 ---@return table? receipt
@@ -247,7 +279,7 @@ function Run:__call()
   while not self.ended do
     local mail = self.head
     if mail and mail.receipt ~= false then return give_result(self, mail) end
-    if not step(self) then self:close() end
+    if not callback.guard(fall, self, step, self) then self:close() end
   end
 end
 
@@ -256,8 +288,8 @@ end
 function Run:close()
   if self.ended then return end
   self.ended = true
-  while self.crew and self.crew:wait() do end -- until none is in the middle of something
-  for _, one in ipairs(self.lanes) do one:close() end
+  while self.crew and wait_for_one(self) do end -- until none is in the middle of something
+  give_back(self)
 end
 
 Run.__close = Run.close
@@ -283,6 +315,7 @@ function bulk.run(mailer, messages, options, level)
     retry = mailer.driver.sleep and policy(options.retry, mailer.settings), -- who cannot wait does not try again
     lanes = {}, later = {}, held = false, head = false, tail = false, hopeless = false,
     drawn = 0, told = 0, given = 0,
+    at = false, -- the lane at work, where there is one alone
   }, Run)
   local connections = math.min(options.connections or 1, mailer.settings.pool.connections or math.huge)
   if connections > 1 then

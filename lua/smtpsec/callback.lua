@@ -1,5 +1,6 @@
---- callback: what a function of the caller's gives where a string is wanted: a secret, a key, a name. Whatever goes
--- wrong in it is a value here, since a server may be waiting.
+--- callback: functions of the caller's. What one gives where a string is wanted (a secret, a key, a name) is a value,
+-- whatever goes wrong in it, since a server may be waiting. What is raised where nothing is wanted, as in on_event,
+-- goes on to the caller, and leaves nothing open behind it.
 
 local callback = {}
 
@@ -14,6 +15,22 @@ function callback.string(give, ...)
   if value == nil then return nil, "the function gave nothing" .. (why and ": " .. tostring(why) or "") end
   if type(value) ~= "string" then return nil, "the function gave a " .. type(value) .. ", not a string" end
   return value
+end
+
+local function passed(clean, object, ran, ...)
+  if ran then return ... end
+  clean(object)
+  error((...), 0)
+end
+
+--- Calls something of ours in which a function of the caller's may raise.
+---@param clean fun(object: any) called before that goes on
+---@param object any
+---@param work function
+---@param ... any its arguments
+---@return any ... its results
+function callback.guard(clean, object, work, ...)
+  return passed(clean, object, pcall(work, ...))
 end
 
 return callback

@@ -33,6 +33,12 @@ function delivery.new(draft, index, now)
   }, Delivery)
 end
 
+local function append(to, from)
+  if not to or not from then return to or from end
+  for _, value in ipairs(from) do to[#to + 1] = value end
+  return to
+end
+
 -- ---- what to send ---------------------------------------------------------------------------------------------------
 
 -- The message as this server takes it. A size over the declared limit is refused here, with the right kind, before the
@@ -80,13 +86,21 @@ local function transact(self, session, recipients)
   return transaction.new(self, recipients, session.options)
 end
 
--- Several transactions, as the server's limits want it.
+-- Several transactions, as the server's limits want it, and as many as the connection may still carry. Who is in none
+-- of them waits for another connection.
 local function transact_in_parts(self, session)
-  local lists = split(self.todo, session.limits)
+  local lists, parts = split(self.todo, session.limits), {}
   local err = check_repeatable(self.message, lists)
   if err then return nil, err end
-  for i, list in ipairs(lists) do lists[i] = transact(self, session, list) end
-  return table.remove(lists, 1), lists
+  self.in_parts = self.in_parts or #lists > 1
+  for i, list in ipairs(lists) do
+    if i <= session.most - session.mails then
+      parts[i] = transact(self, session, list)
+    else
+      self.waiting = append(self.waiting, list)
+    end
+  end
+  return table.remove(parts, 1), parts
 end
 
 --- Begins an attempt.
@@ -104,12 +118,6 @@ function Delivery:attempt(session)
 end
 
 -- ---- what came of it ------------------------------------------------------------------------------------------------
-
-local function append(to, from)
-  if not to or not from then return to or from end
-  for _, value in ipairs(from) do to[#to + 1] = value end
-  return to
-end
 
 -- The recipients of a failed transaction that have no verdict of their own get its error for one.
 local function verdicts(one, err)
@@ -143,6 +151,13 @@ local function fail(self, one, err, session)
   end
 end
 
+-- The attempt is over for now where somebody waits for another connection.
+local function pause(self)
+  self.paused = errors.new("limit", "the server takes no more recipients over this connection",
+    { stage = "mail", temporary = true })
+  self.failure = self.failure or self.paused
+end
+
 --- Takes what came of a transaction. The attempt is over when `due` is 0.
 ---@param one table
 ---@param session table
@@ -156,18 +171,27 @@ function Delivery:absorb(one, session)
   else
     self.accepted, self.rejected = append(self.accepted, one:accepted()), append(self.rejected, one.rejected)
   end
+  if self.due == 0 and self.waiting then pause(self) end
 end
 
 --- The attempt could not begin.
 ---@param err table
 function Delivery:fail(err)
-  self.due, self.failure, self.left, self.unsent = 0, err, self.todo, verdicts({ to = self.todo }, err)
+  self.due, self.failure = 0, worse(self.failure, err)
+  self.left, self.unsent = append(self.left, self.todo), append(self.unsent, verdicts({ to = self.todo }, err))
+end
+
+-- For those who wait for another connection; who has failed meanwhile waits for them.
+local function go_on(self)
+  self.todo, self.waiting, self.goes_on, self.over = self.waiting, nil, false, false
+  if self.failure == self.paused then self.failure = false end
 end
 
 --- Prepares another attempt, for those who got nothing.
 function Delivery:again()
-  self.todo, self.left, self.unsent = self.left or self.todo, nil, nil
-  self.failure, self.over = false, false
+  if self.goes_on then return go_on(self) end
+  self.todo, self.left, self.unsent = append(self.left, self.waiting) or self.todo, nil, nil
+  self.waiting, self.failure, self.over = nil, false, false
 end
 
 -- Lists of their own: what a caller does to a receipt is nobody else's business.
@@ -204,13 +228,20 @@ function Delivery:note(text)
   self.notes = append(self.notes, { text })
 end
 
+-- Each part failed in its own way: the error that matters most names the recipients of all.
+local function of_all_parts(self, failure)
+  local list = append(append({}, self.rejected), self.unsent)
+  return errors.again(failure, { rejected = list[1] and list })
+end
+
 --- What is told in the end.
 ---@param now number
 ---@return table receipt | nil, table err
 function Delivery:result(now)
   local failure = self.failure
+  if self.waiting then self.unsent = append(self.unsent, verdicts({ to = self.waiting }, self.paused)) end
   if not failure or (self.taken and failure.kind ~= "in_doubt") then return receipt(self, now) end
-  if not self.taken then return nil, failure end
+  if not self.taken then return nil, self.in_parts and of_all_parts(self, failure) or failure end
   local told = { accepted = append(self.taken:accepted(), self.accepted), rejected = rejections(self) }
   return nil, errors.again(failure, told)
 end

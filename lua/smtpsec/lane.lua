@@ -3,6 +3,7 @@
 --
 -- Whether a mail is tried again is not decided here.
 
+local callback = require "smtpsec.callback"
 local errors = require "smtpsec.errors"
 local pace = require "smtpsec.pace"
 local session = require "smtpsec.session"
@@ -33,6 +34,7 @@ function lane.new(mailer, driver, deadline, owner)
   return setmetatable({
     mailer = mailer, driver = driver, deadline = deadline, owner = owner,
     session = false, reused = false, load = 0, -- mails that were given to it and are not over
+    pace = owner and mailer.settings.rate and pace.new { second = mailer.settings.rate.connection } or UNLIMITED,
     lost = false, -- why the last connection went
   }, Lane)
 end
@@ -94,7 +96,7 @@ local function ready(self, fresh)
     return true
   end
   if not place then return false, err end
-  return open(self, place)
+  return callback.guard(function() pool:forget(place) end, nil, open, self, place)
 end
 
 -- ---- mails ----------------------------------------------------------------------------------------------------------
@@ -127,12 +129,6 @@ function Lane:over(one)
   finish(self, mail)
 end
 
---- The pace of the connection that there is.
----@return table
-function Lane:own_pace()
-  return self.session and self.session.pace or UNLIMITED
-end
-
 local function launch(self, one)
   local current = self.session
   if not current.pump.failed then
@@ -143,15 +139,16 @@ local function launch(self, one)
   end
 end
 
---- Sends a mail, behind those that are under way.
+--- Sends a mail, behind those that are under way. The limit of its connection is kept here; who has other things to do
+-- meanwhile asks `pace` before.
 ---@param mail table a delivery
 ---@param fresh? boolean not on a connection that was idle
 function Lane:submit(mail, fresh)
   self.load = self.load + 1
   local ok, err = ready(self, fresh)
   local one, more
-  if ok and not self.owner then -- who has several lanes asks own_pace() before
-    err = self:own_pace():wait(self.driver, self.deadline)
+  if ok and self.session.pace then
+    err = self.session.pace:wait(self.driver, self.deadline)
     ok = not err
   end
   mail.launched = self.driver.now()
@@ -184,14 +181,18 @@ end
 local function noop(self, fresh)
   local ok, err = ready(self, fresh)
   if not ok then return nil, err end
-  return self.session.pump:ask "noop"
+  local reply
+  reply, err = self.session.pump:ask "noop"
+  local died = not reply and err.kind == "closed" or reply and reply.code == 421
+  if not (died and self.reused) then return reply, err end
+  self:abandon() -- while it was idle
+  return noop(self, true)
 end
 
 --- Connects, and says NOOP; sends no mail.
 ---@return table facts what a receipt says of the way, and capabilities | nil, table err
 function Lane:verify()
   local reply, err = noop(self)
-  if not reply and self.session and self.reused and err.kind == "closed" then reply, err = noop(self, true) end
   if not reply then return nil, err end
   if not reply.good then
     return nil, errors.new("rejected", "the server refuses NOOP", { stage = "mail", code = reply.code,
@@ -203,11 +204,17 @@ function Lane:verify()
   return facts
 end
 
+--- Drops the connection, whatever is under way on it.
+function Lane:abandon()
+  if self.session then drop(self) end
+end
+
 --- Waits for what is under way and gives the connection back.
 ---@return string? trouble
 function Lane:close()
   if not self.session then return nil end
-  self.session.flight:rest()
+  local flight = self.session.flight
+  callback.guard(self.abandon, self, flight.rest, flight)
   return release(self)
 end
 

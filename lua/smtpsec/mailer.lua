@@ -1,6 +1,7 @@
 --- mailer: what smtpsec.new returns. It holds what outlives a call (the settings, the idle connections, the pace, and
 -- what was learned about the server) and makes one call of the user into the right calls of message, delivery and lane.
 
+local callback = require "smtpsec.callback"
 local config = require "smtpsec.config"
 local delivery = require "smtpsec.delivery"
 local errors = require "smtpsec.errors"
@@ -102,7 +103,7 @@ function Mailer:send(fields)
   if self.closed then return closed() end
   local ends = deadline(self)
   local mail, line = delivery.new(draft, 1, self.driver.now()), lane.new(self, self.driver, ends)
-  carry(self, mail, line, ends)
+  callback.guard(line.abandon, line, carry, self, mail, line, ends)
   local trouble = line:close()
   local receipt
   receipt, err = mail:result(self.driver.now())
@@ -141,7 +142,7 @@ function Mailer:verify()
   if self.closed then return closed() end
   local started = self.driver.now()
   local line = lane.new(self, self.driver, deadline(self))
-  local facts, err = line:verify()
+  local facts, err = callback.guard(line.abandon, line, line.verify, line)
   local trouble = line:close()
   if not facts then return nil, errors.explain(err, self.settings) end
   if trouble then table.insert(facts.warnings, trouble) end

@@ -84,7 +84,7 @@ function Pool:claim(deadline, seconds, fresh)
     elseif late then
       return nil, errors.new("limit", string.format("all %d connections that pool.connections allows are busy", most),
         { stage = "connect", temporary = true })
-    elseif now() >= ends then
+    elseif now() >= ends or not self.driver.sleep then
       late = true
       collectgarbage()
     else
@@ -109,7 +109,7 @@ end
 function Pool:put(session)
   local limits = self.limits
   local token
-  if session:usable() and session.mails < session.most and #self.idle < limits.size then
+  if not self.closed and session:usable() and session.mails < session.most and #self.idle < limits.size then
     session.pump.deadline = nil -- it was that call's
     token = session.stream:park(limits.idle)
   end
@@ -122,10 +122,11 @@ function Pool:put(session)
   return session:quit()
 end
 
---- Ends all idle sessions politely.
+--- Ends all idle sessions politely, and lets none become idle any more.
 ---@return string[] troubles
 function Pool:close()
   local troubles = {}
+  self.closed = true
   while true do
     local session = self:take()
     if not session then return troubles end

@@ -132,6 +132,8 @@ end
 ---@return nil, table err
 function Pump:refuse(status, text, reason, stage)
   local known = KINDS[status] or KINDS.internal
+  -- What it quotes of the peer may be the beginning of a secret, in which nobody can tell that it is one.
+  if self.secrets then text = text:gsub('".*"', '"***"') end
   local err = errors.new(known[1], text, {
     stage = stage or self:stage(), temporary = known.temporary or false,
     reason = reason or (status == "auth" and text or nil), -- of a login that failed there is always one

@@ -38,7 +38,8 @@ local function backoff(policy, attempt)
 end
 
 -- What is not the mail's fault is made good at once, and only once: a connection that had died while it was idle, and
--- an extension that the server offers and does not master.
+-- an extension that the server offers and does not master. So does a mail go on whose recipients are too many for one
+-- connection.
 local function at_once(mail)
   local failure = mail.failure
   if failure.retry_safe == false then return nil end
@@ -48,7 +49,9 @@ local function at_once(mail)
   end
   local keyword = mail.breaks
   mail.breaks = nil
-  return keyword and "without " .. keyword
+  if keyword then return "without " .. keyword end
+  mail.goes_on = mail.waiting ~= nil
+  return mail.goes_on and "the other recipients, over another connection" or nil
 end
 
 --- Whether a delivery whose attempt is over is to be tried again.

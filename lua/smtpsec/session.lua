@@ -4,6 +4,7 @@
 -- section 3.1, RFC 3207 and RFC 4954; what may not happen before TLS is also held by the engine.
 
 local authentication = require "smtpsec.authentication"
+local callback = require "smtpsec.callback"
 local core = require "smtpsec.core"
 local errors = require "smtpsec.errors"
 local flight = require "smtpsec.flight"
@@ -214,7 +215,7 @@ local function attempt(settings, driver, mode, options, remark)
     settings = settings, driver = driver, timing = {}, notes = { remark }, mails = 0, refused = 0,
     quirks = options.quirks or quirks.new(), call = options.call,
   }, Session)
-  local ok, err = run(self, mode, options)
+  local ok, err = callback.guard(Session.abandon, self, run, self, mode, options)
   if ok then return self end
   if self.conn then err.tls = tls.facts(self.conn, settings) or nil end
   self:abandon()
@@ -273,19 +274,20 @@ function Session:usable()
   return self.pump ~= nil and not self.pump.failed and self.conn:idle()
 end
 
+local function say_quit(self)
+  local ok, err = self.pump:command "quit"
+  if ok then
+    self.conn:output() -- QUIT goes before the goodbye of TLS, and in the same write
+    self.conn:close_notify()
+    ok, err = self.pump:push(QUIT_SECONDS)
+  end
+  return not ok and "QUIT: " .. err.message or nil
+end
+
 --- Ends politely: QUIT, whose answer is not waited for: whatever it were, it would change nothing.
 ---@return string? trouble a sentence where not even QUIT could be said
 function Session:quit()
-  local trouble
-  if self:usable() then
-    local ok, err = self.pump:command "quit"
-    if ok then
-      self.conn:output() -- QUIT goes before the goodbye of TLS, and in the same write
-      self.conn:close_notify()
-      ok, err = self.pump:push(QUIT_SECONDS)
-    end
-    if not ok then trouble = "QUIT: " .. err.message end
-  end
+  local trouble = self:usable() and callback.guard(self.abandon, self, say_quit, self) or nil
   self:abandon()
   return trouble
 end

@@ -119,12 +119,17 @@ function Transaction:hear(verb, tag, code, enhanced, text, skipped)
   if heard then heard(self, code, enhanced, text, tag) end
 end
 
+-- Whether the replies that came say already that nobody gets it.
+local function is_refused(self)
+  return self.sender or self:remaining() == 0 or self.data or self.body or (self.final and self.final.code >= 400)
+end
+
 --- The server ended the session (421) instead of answering. Of an LMTP server's verdicts that is each that was still to
--- come.
+-- come; what it had refused before stays refused.
 ---@param goodbye table err
 function Transaction:dismiss(goodbye)
   if not self.judged then
-    self.failure = self.failure or goodbye
+    self.failure = self.failure or (not is_refused(self) and goodbye)
     return
   end
   local due = self:remaining() - #self.judged
@@ -222,11 +227,6 @@ local function in_doubt(self, err)
   return doubt
 end
 
--- Whether the replies that came say already that nobody gets it.
-local function is_refused(self)
-  return self.sender or self:remaining() == 0 or self.data or self.body or (self.final and self.final.code >= 400)
-end
-
 --- The connection is gone before it was over.
 ---@param err table what happened to the connection
 ---@param was_sent boolean whether the last byte of the message had been given to the network
@@ -234,7 +234,9 @@ end
 function Transaction:cut(err, was_sent, first)
   local waited = self.due > 0
   self.due, self.launched = 0, true
-  if self.failure or (is_refused(self) and not (self.judged and waited)) then return end
+  local decided = is_refused(self)
+  if self.judged then decided = not waited end -- each recipient has a verdict
+  if self.failure or decided then return end
   if was_sent then
     self.failure = in_doubt(self, err)
   else

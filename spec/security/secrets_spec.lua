@@ -72,6 +72,22 @@ describe("a password is not in", function()
     end
   end)
 
+  it("an error about a server that says a line back", function()
+    local said = {
+      PLAIN = { "C: AUTH PLAIN", "S: AUTH PLAIN AGJvYgBhIHZlcnkgbG9uZyBwYXNzd29yZCBpbmRlZWQ=" }, -- more than is quoted
+      ["CRAM-MD5"] = { "C: AUTH CRAM-MD5", "S: a2Vpbi1Xb3J0LTQ3MTE=" }, -- the password
+      LOGIN = { "C: AUTH LOGIN", "S: 334 VXNlcm5hbWU6", { upto = "\r\n" }, "S: 334 UGFzc3dvcmQ6", { upto = "\r\n" },
+        "S: " .. talk.PASSWORD },
+    }
+    for name, exchange in pairs(said) do
+      local seen = talk.send({ talk.tls(good), talk.hello("AUTH " .. name), exchange, { drain = true } },
+        talk.login { tls = tls })
+      talk.failed(seen, { kind = "protocol", stage = "auth" })
+      assert.equal('the server sent "***" where a reply code was due', seen.err.message)
+      no_password(seen.err)
+    end
+  end)
+
   it("a mailer, its settings, or what smtpsec.config shows", function()
     local options = talk.login { host = "mail.test", env_file = false }
     local mailer = assert(smtpsec.new(options))
