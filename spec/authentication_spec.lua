@@ -95,6 +95,53 @@ describe("a login", function()
     assert.is_nil(tostring(seen.err):find(TOKEN, 1, true))
   end)
 
+  -- What a server that does not understand a line makes of it, before it says it back.
+  local MANGLED = {
+    ["cut off"] = function(line) return line:sub(1, -4) end,
+    ["without what fills it up"] = function(line) return (line:gsub("=", "")) end,
+    ["in capitals"] = function(line) return ("auth plain " .. line):upper() end,
+    ["behind a slash"] = function(line) return "PLAIN/" .. line end,
+    ["in two pieces"] = function(line) return line:sub(1, 21) .. " " .. line:sub(22) end,
+    ["in two lines"] = function(line) return line:sub(1, 18), line:sub(19) end,
+    ["without its beginning"] = function(line) return line:sub(8) end,
+  }
+
+  -- Nothing of the line that a piece of would tell.
+  local function no_piece(text, line)
+    text, line = text:lower(), line:lower()
+    for i = 1, #line - 5 do assert.is_nil(text:find(line:sub(i, i + 5), 1, true), text) end
+  end
+
+  for how, mangle in pairs(MANGLED) do
+    it("shows nothing of a line that the server says back " .. how, function()
+      local line, events = base64("\0" .. talk.USER .. "\0" .. talk.PASSWORD), {}
+      local first, second = mangle(line)
+      local seen = talk.verify(inside("AUTH PLAIN", "C: AUTH PLAIN ", "S: 500" .. (second and "-" or " ") .. first,
+        second and "S: 500 " .. second or {}, { drain = true }),
+        login { on_event = function(event) events[#events + 1] = event.text end })
+      talk.failed(seen, { kind = "auth", code = 500 })
+      assert.matches("***", seen.err.text, 1, true)
+      no_piece(tostring(seen.err) .. table.concat(events), line)
+    end)
+  end
+
+  it("shows nothing of a digest, by which a password can be guessed", function()
+    local line = base64(talk.USER .. " 0123456789abcdef0123456789abcdef")
+    local seen = talk.verify(inside("AUTH CRAM-MD5", "C: AUTH CRAM-MD5", "S: 334 PDFAbWFpbC50ZXN0Pg==",
+      { upto = "\r\n" }, "S: 500 what is " .. line, { drain = true }), login())
+    talk.failed(seen, { kind = "auth", code = 500, text = "what is ***" })
+  end)
+
+  it("shows no token of which the server tells the beginning, and leaves other words alone", function()
+    local token = ("eyJ0-long-4711"):rep(20)
+    local seen = talk.verify(inside("AUTH XOAUTH2", "C: AUTH XOAUTH2 ", "S: 334 " ..
+      base64('{"token":"' .. token:sub(1, 100) .. '…","see":"https://mail.test/support/answer/78754"}'),
+      { upto = "\r\n" }, "S: 535 Authentication unsuccessful", { drain = true }),
+      { tls = implicit, user = talk.USER, token = token })
+    talk.failed(seen, { kind = "auth", text = "Authentication unsuccessful",
+      reason = '{"token":"***…","see":"https://mail.test/support/answer/78754"}' })
+  end)
+
   it("is told by verify: what was offered, what was chosen, and why", function()
     local ask = { "C: AUTH PLAIN ", "S: 235 in", "C: NOOP", "S: 250 ok", talk.bye() }
     local seen = talk.verify(inside("AUTH LOGIN PLAIN X-OTHER", ask), login())
@@ -201,6 +248,23 @@ describe("a login", function()
       talk.accepted(seen)
     end)
 
+    it("may have said all with that, also under the name of one of ours", function()
+      for _, name in ipairs { "X-ONE-STEP", "PLAIN" } do
+        local own = { name = name, user = true, start = function(who) return "own " .. who.user, true end }
+        local seen = talk.send(inside("AUTH " .. name, "C: AUTH " .. name .. " " .. base64("own " .. talk.USER),
+          "S: 235 in", REST), { tls = implicit, user = talk.USER, auth = { mechanisms = { own } } })
+        talk.accepted(seen)
+      end
+    end)
+
+    it("shows nothing of its responses that the server says back", function()
+      local response = "of the mechanism's own making"
+      local step = function() return response, true end
+      local seen = talk.send(inside("AUTH X-TWO-STEPS", "C: AUTH X-TWO-STEPS", "S: 334 ", { upto = "\r\n" },
+        "S: 500 what is " .. base64(response), { drain = true }), login(two_steps { step = step }))
+      talk.refused(seen, { kind = "auth", code = 500, text = "what is ***" })
+    end)
+
     it("is held to the end of its exchange", function()
       local seen = talk.send(inside("AUTH X-TWO-STEPS", "C: AUTH X-TWO-STEPS", "S: 334 " .. base64 "who?",
         { upto = "\r\n" }, "S: 235 in", { drain = true }), login(two_steps()))
@@ -210,6 +274,9 @@ describe("a login", function()
 
     for name, step in pairs {
       ["raises"] = function() error "broken" end, ["gives nothing"] = function() end,
+      ["raises what says nothing of itself"] = function()
+        error(setmetatable({}, { __tostring = function() error "mute" end }))
+      end,
       ["gives what is no string"] = function() return 1 end,
     } do
       it("takes AUTH back when it " .. name, function()

@@ -144,6 +144,18 @@ describe("config", function()
     assert.is_table(resolve({ host = "h", tls = { ca_file = "ca.pem" } }, {}, { ["ca.pem"] = "x" }))
   end)
 
+  it("refuses files whose names have a NUL, before they are asked for", function()
+    for _, options in ipairs { { tls = { ca_file = "Makefile\0" } },
+      { tls = { cert = "Makefile", key = "Makefile\0" } },
+      { user = "u", password = { file = "Makefile\0" } },
+      { dkim = { domain = "a.test", selector = "s", key_path = "Makefile\0" } } } do
+      options.host, options.env_file = "h", false
+      local settings, err = config.resolve(options)
+      assert.is_nil(settings)
+      assert.is_truthy(err.message:find("has a NUL", 1, true), err.message)
+    end
+  end)
+
   it("says what it left out", function()
     local settings = resolve({ host = "localhost", tls = "none" },
       { SMTP_HOST = "mail.example", MAIL_USER = "u", MAIL_PASS = "hunter2" })
@@ -162,6 +174,14 @@ describe("config", function()
     assert.equal("***", public.token)
     assert.equal("X-OWN", public.auth.mechanisms[1].name)
     assert.equal("a function", public.auth.mechanisms[1].step)
+  end)
+
+  it("shows a driver by its name, whatever it holds", function()
+    local driver = {}
+    driver.__index, driver.name = driver, "of my own"
+    assert.equal("of my own", config.public(resolve { host = "h", io = driver }).io)
+    assert.equal("a driver", config.public(resolve { host = "h", io = {} }).io)
+    assert.equal("auto", config.public(resolve { host = "h" }).io)
   end)
 
   it("tells of files that everybody may read", function()

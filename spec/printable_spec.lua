@@ -17,6 +17,19 @@ describe("printable", function()
     assert.equal("a function", printable.value(print))
   end)
 
+  it("shows a URL without who stands in it", function()
+    assert.equal('"smtps://***@mail.test:465"', printable.value "smtps://me:hunt/er2@mail.test:465")
+    assert.equal('"https://mail.test/?a=b"', printable.value "https://mail.test/?a=b")
+    assert.equal('"me@mail.test"', printable.value "me@mail.test")
+  end)
+
+  it("shows one word, and not what is behind it", function()
+    assert.equal('"587"', printable.word "587")
+    for _, rest in ipairs { " A=b", "\rA=b", "\tA=b", ";A=b", "\\nA=b", "=b" } do
+      assert.equal('"587 ..."', printable.word("587" .. rest))
+    end
+  end)
+
   it("shortens long strings, and never in the middle of a character", function()
     assert.equal('"' .. ("x"):rep(60) .. '"', printable.value(("x"):rep(60)))
     assert.equal('"' .. ("x"):rep(60) .. '..."', printable.value(("x"):rep(61)))

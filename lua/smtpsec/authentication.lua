@@ -118,7 +118,7 @@ end
 -- A mechanism of the caller's own, which may fail in its own way.
 local function own(mechanism, method, ...)
   local ran, response, done = pcall(mechanism[method], ...)
-  if not ran then return nil, nil, tostring(response) end
+  if not ran then return nil, nil, callback.words(response) end
   if response ~= nil and type(response) ~= "string" then
     return nil, nil, method .. " gave a " .. type(response) .. ", not a string"
   end
@@ -131,16 +131,18 @@ end
 
 local function begin(session, mechanism, who)
   local shown = mechanism.name .. " ***"
-  if not mechanism.step then return session.pump:command("auth", shown, mechanism.name, who) end
+  if not (mechanism.start or mechanism.step) then return session.pump:command("auth", shown, mechanism.name, who) end
   local initial, done, why
   if mechanism.start then initial, done, why = own(mechanism, "start", who) end
   if why then return gave_up(mechanism, why) end
+  mask.add(session.pump.secrets, initial)
   return session.pump:command("auth_outside", shown, mechanism.name, initial, done)
 end
 
 -- Answers one challenge, or takes AUTH back. Returns true, or nil and an error that holds whatever the server replies.
 local function answer(session, mechanism, who, challenge)
   local response, done, why = own(mechanism, "step", who, challenge)
+  mask.add(session.pump.secrets, response)
   local ok, status, text = session.conn:respond(response, done)
   if ok and response then return true end
   if not ok then return gave_up(mechanism, status .. ": " .. text) end
@@ -165,7 +167,9 @@ end
 
 -- The same, with nothing of the secrets in what the server says.
 local function exchange(session, mechanism, who)
-  local secrets = mask.secrets(who.password, who.token)
+  local secrets = mask.new(who.user)
+  mask.add(secrets, who.password)
+  mask.add(secrets, who.token)
   session.pump.secrets = secrets
   local reply, err = talk(session, mechanism, who)
   session.pump.secrets = nil

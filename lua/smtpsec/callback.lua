@@ -4,6 +4,14 @@
 
 local callback = {}
 
+--- What was raised, or given as a reason, in words. How an object says itself is the caller's too, and may fail.
+---@param value any
+---@return string
+function callback.words(value)
+  local ran, text = pcall(tostring, value)
+  return ran and text or "a " .. type(value)
+end
+
 --- Calls it.
 ---@param give function returns the string, or nil and why
 ---@param ... any arguments
@@ -11,8 +19,8 @@ local callback = {}
 ---@return string|nil why a sentence
 function callback.string(give, ...)
   local ran, value, why = pcall(give, ...)
-  if not ran then return nil, "the function failed: " .. tostring(value) end
-  if value == nil then return nil, "the function gave nothing" .. (why and ": " .. tostring(why) or "") end
+  if not ran then return nil, "the function failed: " .. callback.words(value) end
+  if value == nil then return nil, "the function gave nothing" .. (why and ": " .. callback.words(why) or "") end
   if type(value) ~= "string" then return nil, "the function gave a " .. type(value) .. ", not a string" end
   return value
 end

@@ -177,9 +177,11 @@ end
 ---@return table
 function config.public(settings)
   local result = {}
-  for key, value in pairs(settings) do result[key] = shown(value) end
+  for key, value in pairs(settings) do
+    if key ~= "io" then result[key] = shown(value) end
+  end
   if settings.dkim then result.dkim = require("smtpsec.config.dkim").public(settings.dkim) end
-  if type(settings.io) == "table" then result.io = settings.io.name or "a driver" end
+  result.io = type(settings.io) == "table" and (settings.io.name or "a driver") or settings.io
   return result
 end
 

@@ -31,6 +31,8 @@ describe("access", function()
   end)
 
   it("refuses those of another user", function()
+    assert.is_nil(access.fault("/creds/x", world("600", US + 1, "/creds")))
+    assert.is_truthy(access.fault("/x", world("600", US + 1, ""))) -- set to nothing, it is no folder
     local why = access.fault("/x", world("600", US + 1))
     assert.is_truthy(why:find("another user (" .. US + 1 .. ")", 1, true), why)
     assert.is_truthy(why:find(("chown %d /x"):format(US), 1, true), why)
@@ -68,8 +70,9 @@ describe("access", function()
   end)
 
   it("judges nothing but files", function()
-    for _, path in ipairs { "/", "/dev/null", "/none/such" } do assert.same({ nil }, { core.file_access(path) }) end
-    assert.is_false(pcall(core.file_access, "a\0b"))
+    for _, path in ipairs { "/", "/dev/null", "/none/such", "Makefile\0" } do
+      assert.same({ nil }, { core.file_access(path) })
+    end
     assert.is_false(pcall(core.file_access))
   end)
 

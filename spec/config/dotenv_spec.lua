@@ -38,6 +38,7 @@ local VALUES = {
   ["A='two\nlines'"] = "two\nlines",
   ['A="two\r\nlines"'] = "two\nlines",
   ["A=b\r\n"] = "b",
+  ["A=b\rB=c\r"] = "b",
   ["\239\187\191A=b"] = "b",
   ["# c\n\n  # d\nA=b\n# e"] = "b",
   ["A=b\nA=c"] = "c",

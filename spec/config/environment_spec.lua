@@ -46,6 +46,14 @@ describe("environment", function()
     assert.is_truthy(why:find(path, 1, true))
   end)
 
+  it("opens no file whose name ends before a NUL", function()
+    for _, look in ipairs { environment.read, environment.readable } do
+      local found, why = look(path .. "\0more")
+      assert.is_nil(found)
+      assert.is_truthy(why:find("has a NUL", 1, true))
+    end
+  end)
+
   it("is the real one, but for what it is given", function()
     local mine = environment.new { getenv = function() return "x" end }
     assert.equal("x", mine.getenv "HOME")

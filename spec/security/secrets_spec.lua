@@ -1,4 +1,5 @@
 -- What smtpsec says of itself, to programs, terminals and logs: never a password.
+local config = require "smtpsec.config"
 local smtpsec = require "smtpsec"
 local talk = require "spec.support.talk"
 
@@ -103,11 +104,29 @@ describe("a password is not in", function()
       { url = "smtp://me:" .. talk.PASSWORD .. "@mail test" }, { url = "nonsense:" .. talk.PASSWORD },
       { user = "me", password = talk.PASSWORD .. "\n", host = "mail.test" },
       { user = "me", password = { command = "echo " .. talk.PASSWORD, file = "x" }, host = "mail.test" },
+      { host = "me:" .. talk.PASSWORD .. "@mail.test" }, { host = "//me:" .. talk.PASSWORD .. "@mail.test:587" },
+      { provider = "smtps://me:" .. talk.PASSWORD .. "@mail.test" },
+      { tls = "smtps://me:" .. talk.PASSWORD .. "@mail.test" },
+      { host = "mail.test", auth = { mechanisms = { { name = "X-OWN", password = talk.PASSWORD } } } },
+      { host = "mail.test", auth = { mechanisms = { { name = "X-OWN", token = talk.PASSWORD } } } },
     } do
       options.env_file = false
       local ok, result, err = pcall(smtpsec.new, options)
       assert.is_true(not ok or result == nil)
       no_password(ok and err or result)
+    end
+  end)
+
+  it("an error about variables that somebody wrote on one line", function()
+    for _, text in ipairs { "SMTP_HOST=mail.test MAIL_PASS=%s", "SMTP_HOST=mail.test;MAIL_PASS=%s",
+      "SMTP_HOST=mail.test\\nMAIL_PASS=%s", "SMTP_HOST=mail.test:99999 MAIL_PASS=%s",
+      "SMTP_HOST=mail.test\nSMTP_PORT=587 MAIL_PASS=%s", "SMTP_HOST=mail.test\nSMTP_TLS=starttls;MAIL_PASS=%s",
+      "SMTP_HOST=me:%s@mail.test", "SMTP_HOST=mail.test\nSMTP_PORT=smtps://me:%s@mail.test" } do
+      local settings, err = config.resolve({}, { getenv = function() end,
+        read = function() return text:format(talk.PASSWORD) end })
+      assert.is_nil(settings)
+      no_password(err)
+      assert.matches("SMTP_%u+ in .env, line %d", err.message)
     end
   end)
 

@@ -16,7 +16,7 @@ end
 local function is_mounted(path, environment)
   local folders = { "/run/secrets", "/var/run/secrets", environment.getenv "CREDENTIALS_DIRECTORY" }
   for _, folder in pairs(folders) do
-    if path:sub(1, #folder + 1) == folder .. "/" then return true end
+    if folder ~= "" and path:sub(1, #folder + 1) == folder .. "/" then return true end
   end
   return false
 end

@@ -6,7 +6,7 @@
 --   NAME='as it is'                               only \' and \\ are escapes; may go over several lines
 --   NAME="with \n escapes"                        \n \r \t \a \b \f \v \\ \' \"; may go over several lines
 --
--- Line ends may be LF or CRLF, a byte order mark is skipped, the last of several equal names wins. The two things:
+-- Line ends may be LF, CRLF or CR, a byte order mark is skipped, the last of several equal names wins. The two things:
 -- $NAME and ${NAME} are never replaced, because a password may contain them; and what cannot be read is an error and
 -- not a warning, also a value that begins with # behind white space, which is a comment to a shell and a value to
 -- python-dotenv. What names mean is not this module's question.
@@ -72,7 +72,7 @@ end
 ---@return string? why what is wrong; never shows a value
 ---@return integer? line where
 function dotenv.parse(text)
-  text = text:gsub("^\239\187\191", ""):gsub("\r\n", "\n")
+  text = text:gsub("^\239\187\191", ""):gsub("\r\n?", "\n")
   local values, line, i = {}, 1, 1
   if text:find("\0", 1, true) then return nil, "has a NUL byte: this is not a text file", 1 end
   while i <= #text do

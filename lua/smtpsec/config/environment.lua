@@ -8,13 +8,19 @@ local environment = {}
 --- Most bytes that are read of any file here. Certificates are not read here, OpenSSL does that itself.
 environment.MAX_FILE = 262144
 
+-- The system would open what stands before a NUL.
+local function open(path)
+  if path:find("\0", 1, true) then return nil, path .. ": has a NUL, and no file has it in its name" end
+  return io.open(path, "rb")
+end
+
 --- The whole of a small file.
 ---@param path string
 ---@return string? text
 ---@return string? why
 ---@return integer? errno
 function environment.read(path)
-  local file, why, errno = io.open(path, "rb")
+  local file, why, errno = open(path)
   if not file then return nil, why, errno end
   local text
   text, why, errno = file:read(environment.MAX_FILE + 1)
@@ -29,7 +35,7 @@ end
 ---@return boolean? ok
 ---@return string? why
 function environment.readable(path)
-  local file, why = io.open(path, "rb")
+  local file, why = open(path)
   if not file then return nil, why end
   file:close()
   return true

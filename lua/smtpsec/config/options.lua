@@ -21,7 +21,8 @@ local secret_source = secret(either(text, schema.callable,
 
 -- A mechanism that the caller has written; config/auth.lua says what must be there.
 local mechanism = schema.record("mechanism", {
-  name = text, user = flag, password = flag, token = flag, start = schema.callable, step = schema.callable,
+  name = text, user = flag, password = secret(flag), token = secret(flag),
+  start = schema.callable, step = schema.callable,
 })
 
 local auth = schema.record("auth", {

@@ -52,15 +52,19 @@ local function from_fields(source)
   if place.host:find("://", 1, true) then -- not shown: it may have a password
     return nil, place.label .. ' is a URL: give it as "url" or SMTP_URL'
   end
+  if place.host:find("@", 1, true) then -- nor this, for the same reason
+    return nil, place.label .. ' has an @: who logs in is told apart from it, as "user" and "password"'
+  end
+  local shown = source.explicit and printable.value or printable.word
   local name, port = split(place.host)
-  if not name then return nil, string.format("%s %s %s", place.label, printable.value(place.host), port) end
+  if not name then return nil, string.format("%s %s %s", place.label, shown(place.host), port) end
   if port and place.port and port ~= place.port then
     return nil, place.label .. " names another port than the one given beside it"
   end
   place.port = place.port or port
   local why
   place.host, why = server.check_host(name)
-  if not place.host then return nil, string.format("%s %s %s", place.label, printable.value(name), why) end
+  if not place.host then return nil, string.format("%s %s %s", place.label, shown(name), why) end
   return place
 end
 

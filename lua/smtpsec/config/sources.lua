@@ -84,7 +84,7 @@ local function variables(name, lookup)
       if not convert then return text, label end
       local value, wanted = convert(text)
       if value then return value, label end
-      return nil, nil, string.format("%s must be %s, got %s", label, wanted, printable.value(text))
+      return nil, nil, string.format("%s must be %s, got %s", label, wanted, printable.word(text))
     end,
   }
 end
