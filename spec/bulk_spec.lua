@@ -3,6 +3,8 @@ local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 local sink = require "smtpsec.sink"
 local smtpsec = require "smtpsec"
+local sock = require "smtpsec.sock"
+local socket = require "smtpsec.io.socket"
 local talk = require "spec.support.talk"
 
 local HELLO = talk.hello("PIPELINING", "CHUNKING")
@@ -339,6 +341,51 @@ describe("send_all", function()
       assert.same({ "1 accepted", "2 protocol at rcpt" }, told(seen.results))
     end)
 
+    describe("while nothing was under way", function()
+      -- Two mails, one after the other; the clock goes on by so many seconds between them.
+      local function two(seconds, list, ...)
+        local server, shift = talk.listen(...), 0
+        local driver = setmetatable({ now = function() return sock.now() + shift end }, { __index = socket })
+        local mailer, lines = assert(smtpsec.new(talk.options(server, { io = driver }))), {}
+        for index, receipt, err in mailer:send_all(list, { retry = false, window = 1 }) do
+          lines[index] = { index = index, receipt = receipt, err = err }
+          process.sleep(0.05)
+          shift = shift + seconds
+        end
+        mailer:close()
+        return told(lines), talk.stop(server)
+      end
+
+      local GOODBYE = { { sleep = 0.02 }, "S: 421 4.4.2 idle" }
+      for name, ending in pairs { ["and says nothing"] = { close = true }, ["with a 421"] = GOODBYE } do
+        it("for long, the next mail goes over another one, " .. name, function()
+          local results, connections = two(60, mails(2), { HELLO, talk.begin_bdat(), OK, ending }, FRESH)
+          assert.same({ "1 accepted", "2 accepted" }, results)
+          assert.same({ { 1 }, { 2 } }, { subjects(connections[1].received), subjects(connections[2].received) })
+        end)
+      end
+
+      it("for long, and lives, it is asked first whether it takes the next mail", function()
+        local results, connections = two(60, mails(2), { HELLO, talk.begin_bdat(), OK, "C: MAIL", "C: RCPT",
+          "S: 250 ok", "S: 550 who?", "C: RSET", "S: 250 ok", talk.bye() })
+        assert.same({ "1 accepted", "2 rejected at rcpt" }, results)
+        assert.same({ 1, "script", { 1 } },
+          { #connections, connections[1].ended, subjects(connections[1].received) })
+      end)
+
+      it("for a moment, a mail is one flight", function()
+        local results = two(0, mails(2), { HELLO, talk.begin_bdat(), OK, talk.begin_bdat(), OK, talk.bye() })
+        assert.same({ "1 accepted", "2 accepted" }, results)
+      end)
+    end)
+
+    it("a refusal of RSET ends it, since no mail can follow on it", function()
+      local no = { "C: MAIL", "S: 250 ok", "C: RCPT", "S: 550 who?" }
+      local seen = talk.send_all(talk.listen({ talk.hello(), no, "C: RSET", "S: 502 what?", { drain = true } },
+        { talk.hello(), talk.mail(), talk.mail(), talk.bye() }), mails(3), {}, SOON)
+      assert.same({ "1 rejected at rcpt", "2 accepted", "3 accepted" }, told(seen.results))
+    end)
+
     it("421 in the middle: nothing behind it was looked at, so all of it goes over another connection", function()
       local seen = talk.send_all(talk.listen({ HELLO, talk.begin_bdat(), behind(), behind(), OK, "S: 250 ok",
         "S: 421 4.3.2 going down", { drain = true } },
@@ -539,6 +586,37 @@ describe("send_all", function()
       local kinds, connections = attempts({ tls = "implicit" }, { host = "localhost", tls = "implicit" })
       assert.same({ { tls = true }, 1 }, { kinds, connections })
     end)
+  end)
+
+  it("does not take what breaks a connection that was opened for what nothing will mend", function()
+    local _, good, tls = talk.pki "implicit"
+    local opened = { talk.tls(good), GROUPS, talk.mail() }
+    local server, calls, asked = talk.listen({ opened, { drain = true } }, { opened, talk.bye() }), 0, 0
+    local driver = setmetatable({ connect = function(...)
+      calls = calls + 1
+      if calls == 1 then return nil, "connect", "refused" end
+      local stream = assert(socket.connect(...))
+      return setmetatable({ read = function(_, ...)
+        if calls == 2 and asked == 2 then return ("\0"):rep(100) end -- no record of TLS
+        return stream:read(...)
+      end, close = function() stream:close() end, write = function(_, ...) return stream:write(...) end,
+        park = function() return nil end }, { __index = stream })
+    end }, { __index = socket })
+    local mailer = assert(smtpsec.new(talk.options(server, { io = driver, tls = tls, on_event = function(event)
+      if event.type == "command" and event.verb == "MAIL" then asked = asked + 1 end
+    end })))
+    local list, drawn, results = mails(3), 0, {}
+    local function draw()
+      drawn = drawn + 1
+      if drawn == 2 then process.sleep(0.05) end -- then it is time for the first one again
+      return list[drawn]
+    end
+    for index, receipt, err in mailer:send_all(draw, { window = 1, ordered = false, retry = SOON.retry }) do
+      results[#results + 1] = { index = index, receipt = receipt, err = err }
+    end
+    mailer:close()
+    server:stop()
+    assert.same({ "2 accepted", "1 tls at mail", "3 accepted" }, told(results))
   end)
 
   describe("is told", function()

@@ -1,6 +1,7 @@
 -- LMTP (RFC 2033): LHLO, and a verdict for each recipient after the end of the message.
 local peer = require "spec.support.peer"
 local smtpsec = require "smtpsec"
+local talk = require "spec.support.talk"
 
 local MAIL = { from = "a@b.test", to = { "one@b.test", "two@b.test", "three@b.test" }, subject = "s", text = "t" }
 
@@ -60,6 +61,26 @@ describe("LMTP", function()
     receipt, err = deliver "421 4.3.2 closing\r\n"
     assert.is_nil(receipt)
     assert.same({ "rejected", 421, true }, { err.kind, err.code, err.retry_safe })
+  end)
+
+  it("tells of a part in doubt who has it, beside those of the others", function()
+    local function part(...)
+      local steps = { "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go",
+        talk.END }
+      for _, verdict in ipairs { ... } do steps[#steps + 1] = "S: " .. verdict end
+      return steps
+    end
+    for _, first in ipairs { "250 kept", "552 5.2.2 full" } do
+      local server = talk.listen { "S: 220 lmtp.test", "C: LHLO", "S: 250-lmtp.test", "S: 250-PIPELINING",
+        "S: 250 LIMITS RCPTMAX=2", part(first, first), part "250 kept", { close = true } }
+      local receipt, err = smtpsec.send(talk.message { to = "a@b.test, b@b.test, c@b.test, d@b.test" },
+        { url = ("lmtp://127.0.0.1:%d"):format(server.port), tls = "none", env_file = false, timeout = 2 })
+      server:stop()
+      assert.is_nil(receipt)
+      assert.equal("in_doubt", err.kind)
+      assert.same(first == "250 kept" and { "a@b.test", "b@b.test", "c@b.test" } or { "c@b.test" }, err.accepted)
+      assert.equal(first == "250 kept" and 0 or 2, #(err.rejected or {}))
+    end
   end)
 
   it("does not lose its mail to a verdict too many", function()

@@ -225,4 +225,31 @@ describe("a mailer with limits", function()
     assert.is_true(mailer.pace.free)
     assert.equal(5, #assert(server:mails()))
   end)
+
+  it("goes slower in what comes after that, and then as before", function()
+    server:stop()
+    server = assert(sink.start { tls = "none", offer = { "PIPELINING" },
+      faults = { { at = "mail", reply = "451 busy", times = 3 } } })
+    local mailer, slept = begin {}
+    for _ in mailer:send_all({ talk.message(), talk.message() }, { retry = false }) do end
+    assert.same({ { 0.5 }, 1 }, { slept, mailer.pace.penalty })
+    assert.is_nil((mailer:send(talk.message())))
+    assert.same({ { 0.5, 1 }, 1 }, { slept, mailer.pace.penalty })
+    for _ = 1, 5 do assert(mailer:send(talk.message())) end
+    mailer:close()
+    assert.is_true(mailer.pace.free)
+    assert.is_true(sum(slept) <= 4)
+  end)
+
+  it("and tells how long a mail took with all its attempts", function()
+    server:stop()
+    server = assert(sink.start { tls = "none", offer = { "PIPELINING" },
+      faults = { { at = "mail", reply = "451 busy", times = 2 } } })
+    local mailer, slept = begin {}
+    local receipt
+    for _, one in mailer:send_all({ talk.message() }, { retry = { first = 4 } }) do receipt = one end
+    mailer:close()
+    assert.same({ sum(slept), 0 }, { receipt.timing.total, receipt.timing.transaction })
+    assert.is_true(sum(slept) > 0)
+  end)
 end)

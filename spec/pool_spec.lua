@@ -321,6 +321,17 @@ describe("a function of the caller's that raises leaves nothing open behind it",
     assert.equal(0, mailer.pool:live())
   end)
 
+  it("at the end, where others are idle, too", function()
+    mailer:close()
+    mailer = assert(smtpsec.new(talk.options(server, { pool = { size = 2 }, on_event = function(event)
+      if event.verb == "QUIT" then error("not now", 0) end
+    end })))
+    for _ in mailer:send_all({ talk.message(), talk.message() }, { connections = 2, window = 1 }) do end
+    assert.equal(2, mailer.pool:live())
+    assert.same({ false, "not now" }, { pcall(mailer.close, mailer) })
+    assert.equal(0, mailer.pool:live())
+  end)
+
   it("when it is told of a result", function()
     raises = function(event) return event.type == "mail" end
     for connections = 1, 2 do

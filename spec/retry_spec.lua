@@ -70,12 +70,13 @@ end)
 
 describe("there is none", function()
   it("without a policy, for what is in doubt, and for what will not pass", function()
+    local doubt = { temporary = true, retry_safe = false }
+    local refusal = { temporary = false, retry_safe = true, message = "no" }
     for _, policy in ipairs { false, retry.DEFAULT } do
-      for _, failure in ipairs { { temporary = true, retry_safe = false }, { temporary = false, retry_safe = true } } do
-        failure.message = "no"
-        assert.is_nil((retry.after(failed { failure = failure }, policy, 0)))
-      end
+      assert.is_nil((retry.after(failed { failure = doubt }, policy, 0)))
+      assert.is_nil((retry.after(failed { failure = refusal, left = false }, policy, 0)))
     end
+    assert.is_number((retry.after(failed { failure = refusal }, retry.DEFAULT, 0))) -- of others than those who are left
     assert.is_nil((retry.after(failed(), false, 0)))
     assert.is_nil((retry.after(failed(), nil, 0)))
     assert.is_nil((retry.after(failed { failure = false }, retry.DEFAULT, 0)))

@@ -159,7 +159,8 @@ describe("a transaction", function()
     end)
 
     it("is not, for its size, where the limit is higher, none, or nonsense", function()
-      for _, limit in ipairs { "SIZE 100000", "SIZE 0", "SIZE", "SIZE 99999999999999999999999999", "SIZE many" } do
+      for _, limit in ipairs { "SIZE 100000", "SIZE 0", "SIZE", "SIZE 99999999999999999999999999", "SIZE many",
+        "SIZE 0x10" } do
         talk.accepted(talk.send({ talk.hello(limit), talk.mail(), talk.bye() }, {}, { text = ("x"):rep(2000) }))
       end
     end)

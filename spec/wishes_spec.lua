@@ -1,4 +1,6 @@
 -- What a message asks of the servers beside being delivered, and what servers say of how much they take at once.
+local keeper = require "spec.support.keeper"
+local process = require "spec.support.process"
 local smtpsec = require "smtpsec"
 local talk = require "spec.support.talk"
 local wishes = require "smtpsec.wishes"
@@ -210,6 +212,20 @@ describe("a server that takes", function()
     assert.equal(0, reads)
   end)
 
+  it("few recipients at once gets no part behind one that broke off", function()
+    local path = keeper.own():new_folder "parts" .. "/report"
+    process.write(path, ("x"):rep(300000))
+    local fields = to("a", "b")
+    fields.attachments = { { path = path } }
+    local seen = talk.send({ talk.hello("PIPELINING", "LIMITS RCPTMAX=1"), group "a", OK, OK, "S: 354 go",
+      { drain = true } }, { on_event = function(event)
+      if event.verb == "DATA" then process.write(path, "less") end
+    end }, fields)
+    talk.failed(seen, { kind = "message", temporary = false })
+    assert.matches("changed", seen.err.message)
+    assert.equal(2, #seen.err.rejected)
+  end)
+
   it("few mails on one connection gets the next one over another", function()
     local HELLO = talk.hello("PIPELINING", "CHUNKING", "LIMITS MAILMAX=2")
     local behind = { "C: RSET", talk.begin_bdat() }
@@ -277,6 +293,18 @@ describe("a server that takes", function()
         parts "553 who?"), {}, to("a", "b", "c"))
       talk.failed(seen, { kind = "rejected", code = 550, retry_safe = true })
       assert.same({ "b@mail.test", "c@mail.test", "a@mail.test" }, names(seen.err.rejected))
+    end)
+
+    it("and tries those again to whom another's refusal says nothing", function()
+      local seen = talk.send_all(talk.listen(parts("550 5.1.1 who?", "450 4.2.1 later"), parts(false)),
+        { talk.message(to("a", "b")) }, {}, { retry = { first = 0.01 } })
+      local receipt = seen.results[1].receipt
+      assert.is_nil(seen.results[1].err, tostring(seen.results[1].err))
+      assert.same({ { "b@mail.test" }, { "a@mail.test" } }, { receipt.accepted, names(receipt.rejected) })
+      seen = talk.send_all(talk.listen(parts("550 5.1.1 who?", "450 4.2.1 later"), parts "550 5.1.1 who?"),
+        { talk.message(to("a", "b")) }, {}, { retry = { first = 0.01 } })
+      local err = seen.results[1].err
+      assert.same({ 550, false, { "a@mail.test", "b@mail.test" } }, { err.code, err.temporary, names(err.rejected) })
     end)
 
     it("and none twice where one is in doubt", function()

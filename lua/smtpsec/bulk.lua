@@ -122,8 +122,8 @@ end
 ---@param mail table delivery
 ---@param one table the lane
 function Run:judge(mail, one)
-  one.news = true
   local now = self.mailer.driver.now()
+  one.news, one.stirred = true, now
   if mail.failure then return reconsider(self, mail, now) end
   self.mailer.pace:ease()
   finish(self, mail, now)

@@ -137,18 +137,23 @@ local function worse(a, b)
   return a
 end
 
+-- Who may be tried again, and who has what there is to be told.
+local function tell_apart(self, one, err)
+  if retry.is_safe(err) or (one.breaks and err.retry_safe) then
+    self.left, self.unsent = append(self.left, one.to), append(self.unsent, verdicts(one, err))
+  elseif err.kind == "in_doubt" then -- the others may have got it
+    self.accepted, self.rejected = append(self.accepted, err.accepted), append(self.rejected, err.rejected)
+  else
+    self.rejected = append(self.rejected, verdicts(one, err))
+  end
+end
+
 -- What is left to be done of an attempt of which something failed.
 local function fail(self, one, err, session)
   if not err.tls then err.tls = session.way.tls or nil end
   self.failure = worse(self.failure, err)
   self.breaks = self.breaks or one.breaks
-  if retry.is_safe(err) or (one.breaks and err.retry_safe) then
-    self.left, self.unsent = append(self.left, one.to), append(self.unsent, verdicts(one, err))
-  elseif err.kind == "in_doubt" then
-    self.rejected = append(self.rejected, err.rejected) -- the others may have got it
-  else
-    self.rejected = append(self.rejected, verdicts(one, err))
-  end
+  tell_apart(self, one, err)
 end
 
 -- The attempt is over for now where somebody waits for another connection.
@@ -178,7 +183,7 @@ end
 ---@param err table
 function Delivery:fail(err)
   self.due, self.failure = 0, worse(self.failure, err)
-  self.left, self.unsent = append(self.left, self.todo), append(self.unsent, verdicts({ to = self.todo }, err))
+  tell_apart(self, { to = self.todo }, err)
 end
 
 -- For those who wait for another connection; who has failed meanwhile waits for them.
@@ -189,6 +194,7 @@ end
 
 --- Prepares another attempt, for those who got nothing.
 function Delivery:again()
+  self.started, self.unopened = self.started or self.launched, nil -- the latter is of one attempt
   if self.goes_on then return go_on(self) end
   self.todo, self.left, self.unsent = append(self.left, self.waiting) or self.todo, nil, nil
   self.waiting, self.failure, self.over = nil, false, false
@@ -231,7 +237,7 @@ end
 -- Each part failed in its own way: the error that matters most names the recipients of all.
 local function of_all_parts(self, failure)
   local list = append(append({}, self.rejected), self.unsent)
-  return errors.again(failure, { rejected = list[1] and list })
+  return errors.again(failure, { accepted = self.accepted, rejected = list[1] and list })
 end
 
 --- What is told in the end.

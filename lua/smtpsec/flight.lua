@@ -193,11 +193,18 @@ local function shown(self, word, address)
   return self.pump.on_event and word .. ":<" .. address .. ">" or nil
 end
 
+-- What is not forgotten lets no other mail begin.
+local function refuses_reset(self)
+  self.pump.failed = true
+  return nil, errors.new("protocol", "the server refuses RSET", { stage = "mail", temporary = true })
+end
+
 local function envelope(self, one)
   local from, rcpt_options = one.delivery.from, one.delivery.wishes and one.delivery.wishes.rcpt or nil
   if not self.conn:ready() then
     local done, trouble = self:ask(one, "rset")
     if not done then return nil, trouble end
+    if not (self.pipelining or self.conn:ready()) then return refuses_reset(self) end
   end
   local tag, err = self:ask(one, "mail", shown(self, "FROM", from), from, mail_options(self, one))
   if not tag then return nil, err end

@@ -14,8 +14,9 @@ local lane = {}
 local Lane = { __name = "smtpsec.lane" }
 Lane.__index = Lane
 
--- A connection that was idle for longer than this may have died unseen. Its first message is sent only when the server
--- has answered MAIL: else a mail that never arrived would have to be called in doubt.
+-- A connection that was idle for longer than this, in the pool or between two mails, may have died unseen. Its next
+-- message is sent only when the server has answered MAIL: else a mail that never arrived would have to be called in
+-- doubt.
 local DOUBTFUL_IDLE = 2
 
 -- So many refusals on end, and a server may take the RSETs between them for an attack: the next mail goes over a new
@@ -34,6 +35,7 @@ function lane.new(mailer, driver, deadline, owner)
   return setmetatable({
     mailer = mailer, driver = driver, deadline = deadline, owner = owner,
     session = false, reused = false, load = 0, -- mails that were given to it and are not over
+    stirred = 0, -- when one of them was begun, or its owner told of one
     pace = owner and mailer.settings.rate and pace.new { second = mailer.settings.rate.connection } or UNLIMITED,
     lost = false, -- why the last connection went
   }, Lane)
@@ -132,11 +134,17 @@ end
 local function launch(self, one)
   local current = self.session
   if not current.pump.failed then
-    self.lost = current.flight:launch(one) or self.lost
+    self.lost = current.flight:launch(one) or one.failure or self.lost
   else
     one:cut(self.lost, false, false) -- its connection is gone already: it was never sent
     self:over(one)
   end
+end
+
+-- Nothing was heard for a while: what is true of a connection that was idle is true of this one.
+local function doubt(self)
+  local current = self.session.flight
+  self.reused, current.heard, current.cautious = true, 0, true
 end
 
 --- Sends a mail, behind those that are under way. The limit of its connection is kept here; who has other things to do
@@ -145,13 +153,16 @@ end
 ---@param fresh? boolean not on a connection that was idle
 function Lane:submit(mail, fresh)
   self.load = self.load + 1
+  local held = self.session
   local ok, err = ready(self, fresh)
   local one, more
   if ok and self.session.pace then
     err = self.session.pace:wait(self.driver, self.deadline)
     ok = not err
   end
-  mail.launched = self.driver.now()
+  local now = self.driver.now()
+  if ok and self.session == held and now - self.stirred > DOUBTFUL_IDLE then doubt(self) end
+  mail.launched, self.stirred = now, now
   if ok then
     one, more = mail:attempt(self.session)
     err = more

@@ -90,6 +90,7 @@ local function carry(self, mail, line, ends)
     if wait then mail:again() end
     line:submit(mail, fresh)
     while not mail.over do line:turn() end
+    if not mail.failure then self.pace:ease() end
     wait, fresh = again(self, mail, ends)
   until not wait
 end

@@ -8,6 +8,7 @@
 -- Whoever has a connection holds a place. A call can end without another word (its request or its coroutine was given
 -- up, a function of the user's raised): what held the place then is garbage, and so the pool's hold on it is weak.
 
+local callback = require "smtpsec.callback"
 local errors = require "smtpsec.errors"
 
 local pool = {}
@@ -122,7 +123,8 @@ function Pool:put(session)
   return session:quit()
 end
 
---- Ends all idle sessions politely, and lets none become idle any more.
+--- Ends all idle sessions politely, those too that come after one at which a function of the caller's raises, and lets
+-- none become idle any more.
 ---@return string[] troubles
 function Pool:close()
   local troubles = {}
@@ -131,7 +133,7 @@ function Pool:close()
     local session = self:take()
     if not session then return troubles end
     self:forget(session.place)
-    troubles[#troubles + 1] = session:quit()
+    troubles[#troubles + 1] = callback.guard(self.close, self, session.quit, session)
   end
 end
 

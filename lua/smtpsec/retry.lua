@@ -68,7 +68,7 @@ function retry.after(mail, policy, now, deadline)
   local why = at_once(mail)
   if why then return 0, true, why end
   mail.attempts = (mail.attempts or 0) + 1
-  if not (policy and mail.attempts < policy.attempts and mail.left and retry.is_safe(failure)) then return nil end
+  if not (policy and mail.attempts < policy.attempts and mail.left and failure.retry_safe ~= false) then return nil end
   local seconds = backoff(policy, mail.attempts)
   if deadline and now + seconds >= deadline then return nil end
   mail:note(string.format("attempt %d failed: %s", mail.attempts, failure.message))

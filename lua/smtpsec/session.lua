@@ -184,7 +184,7 @@ local function settle(self)
   if self.quirks:avoids "BINARYMIME" then self.extensions.BINARYMIME = nil end
   self.way = way_of(self)
   self.most = math.min(self.settings.pool.max_messages or math.huge, self.limits.MAILMAX or math.huge) -- mails
-  local size = tonumber(self.offers.SIZE) or 0
+  local size = tonumber(tostring(self.offers.SIZE):match "^%d+$") or 0
   self.largest = size > 0 and size or math.huge -- octets that a message may have
   self.limits.recipients = self.limits.RCPTMAX or self.limits.RCPTDOMAINMAX
   self.options = { all = self.settings.recipients == "all", lmtp = self.settings.lmtp } -- of each transaction
