@@ -22,6 +22,7 @@ struct ss_conn {
   uint64_t encrypted; /* bytes of text given to TLS, or sent before it */
   uint64_t wire_sent; /* bytes counted as written */
   ss_error fault;     /* status SS_OK while there is none */
+  bool muted;         /* the fault is that TLS takes nothing more: what had come is still to be heard */
 };
 
 /* ---- birth and death ------------------------------------------------------------------------------------------ */
@@ -68,6 +69,7 @@ static ss_status repeat(const ss_conn *c, ss_error *e)
 static ss_status fatal(ss_conn *c, const ss_error *e)
 {
   c->fault = *e;
+  c->muted = false;
   ss_login_end(&c->login);
   return e->status;
 }
@@ -148,7 +150,11 @@ static ss_status encrypt(ss_conn *c, ss_error *e)
       ss_fail(e, SS_E_CLOSED, "TLS was ended, and there is more to send");
       return fatal(c, e);
     }
-    if (status != SS_OK) return fatal_tls(c, e);
+    if (status != SS_OK) {
+      fatal_tls(c, e);
+      c->muted = true;
+      return status;
+    }
     ss_buf_consume(text, taken);
     c->encrypted += taken;
     ss_tls_output(c->tls, &lent);
@@ -223,7 +229,7 @@ static ss_status react(ss_conn *c, ss_event *event, ss_error *e)
 
 ss_status ss_conn_next(ss_conn *c, ss_event *event, ss_error *e)
 {
-  if (ss_conn_failed(c)) return repeat(c, e);
+  if (ss_conn_failed(c) && !c->muted) return repeat(c, e);
   if (c->tls_running && !c->tls_up) return handshake(c, event, e);
   for (;;) {
     ss_command command = {.verb = SS_VERBS};

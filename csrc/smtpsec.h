@@ -13,7 +13,8 @@
  *
  * Whose fault something was decides what it costs. A mistake of the caller (SS_E_ARGUMENT, _STATE, _POLICY, _UNOFFERED,
  * _FULL) changes nothing. Everything else is fatal and sticky: the same error comes back from every later call, and
- * what is left to do is to write what ss_conn_output still lends (a TLS alert) and to free the object.
+ * what is left to do is to write what ss_conn_output still lends (a TLS alert) and to free the object. But where it was
+ * TLS that took no more to send, ss_conn_next first gives the replies that had come before.
  *
  * The security policy is given at birth and kept here, under whatever the caller's language may get wrong: where TLS is
  * required, no MAIL and no AUTH leave before it is up and the server is verified. */

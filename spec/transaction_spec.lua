@@ -1,6 +1,7 @@
 -- One mail over a session: who got it, who did not, and why.
 local keeper = require "spec.support.keeper"
 local process = require "spec.support.process"
+local smtpsec = require "smtpsec"
 local talk = require "spec.support.talk"
 
 local THREE = { to = { "one@mail.test", "two@mail.test", "three@mail.test" } }
@@ -274,5 +275,27 @@ describe("a transaction", function()
     talk.failed(seen, { kind = "message", retry_safe = true })
     assert.matches("the tape broke", tostring(seen.err))
     assert.is_nil(seen.peer.received:find("\r\n.\r\n", 1, true))
+  end)
+
+  it("counts the replies that nobody looked at where the last one comes at the last moment", function()
+    local reads = {
+      "220 mail.test\r\n", "250-mail.test\r\n250-PIPELINING\r\n250 CHUNKING\r\n", "250 ok\r\n250 ok\r\n", false,
+      "250 2.0.0 queued\r\n",
+    }
+    local at, stream = 0, {}
+    function stream.read()
+      at = at + 1
+      return reads[at] or nil, "timeout", "nothing came"
+    end
+    function stream.write(_, bytes) return #bytes end
+    function stream.close() end
+    local receipt, err = smtpsec.send(talk.message(), {
+      host = "mail.test", port = 25, tls = "none", hello = "client.test", env_file = false,
+      io = {
+        name = "script", now = os.clock, connect = function() return stream end, hello = print, unpark = print,
+      },
+    })
+    assert.is_nil(err)
+    assert.same({ "accepted", "queued" }, { receipt.status, receipt.reply.text })
   end)
 end)

@@ -11,8 +11,9 @@
 
 /* Most commands held, and most on the wire without a reply: each of those can bring a reply, and replies must fit into
  * the sockets' buffers while a driver is still writing, or both sides would wait for each other. 256 are 64 transactions of
- * four commands; their replies, of some 60 bytes each, are 16 kB. */
-enum { SS_QUEUE_HELD = 512, SS_QUEUE_UNREPLIED = 256, SS_QUEUE_TEXT = 65536 };
+ * four commands; their replies, of some 60 bytes each, are 16 kB. There is room for the longest line of each command
+ * (param.h): who finds room for so many commands can queue them. */
+enum { SS_QUEUE_HELD = 512, SS_QUEUE_UNREPLIED = 256, SS_QUEUE_TEXT = SS_QUEUE_HELD * 1012 };
 
 typedef struct ss_command {
   ss_verb verb;

@@ -3,8 +3,8 @@
  *
  * A resumed handshake shows no certificate, so a session carries the proof of the one it came from, and that proof
  * holds only for the same context (trust, revocations, our certificate) and the same peer (name, port, pins,
- * verification). A context's revocation lists do not change, so they are not looked at again. Whoever keeps sessions
- * decides for how long and how many; not this file. */
+ * verification). A context's revocation lists do not change, so they are not looked at again before they expire. Whoever
+ * keeps sessions decides for how long and how many; not this file. */
 #ifndef SS_TLS_SESSION_H
 #define SS_TLS_SESSION_H
 
@@ -39,8 +39,9 @@ bool ss_tls_session_once(const ss_tls_session *session);
 ss_tls_session *ss_tls_session_take(struct ss_tls_watch *w, ss_tls_context *context);
 
 /* Makes `ssl`, which is to find `id` with `context`, offer the session. False, and nothing offered, when it came from
- * another context or peer, when a certificate of its chain has expired since, when its own certificate does not fit
- * the name or the pins, or when it was spent: a TLS 1.3 session is offered once (RFC 8446 appendix C.4). */
+ * another context or peer, when a certificate of its chain or a revocation list has expired since, when its own
+ * certificate does not fit the name or the pins, or when it was spent: a TLS 1.3 session is offered once (RFC 8446
+ * appendix C.4). */
 bool ss_tls_session_offer(ss_tls_session *session, struct ssl_st *ssl, const ss_tls_context *context,
                           const struct ss_tls_identity *id);
 

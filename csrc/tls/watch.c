@@ -12,27 +12,42 @@ static int refuse(ss_tls_watch *w, int error, const char *reason)
   return error;
 }
 
-/* Out of memory here costs the connection's sessions, nothing else. */
+/* Out of memory, here and below, costs the connection's sessions, nothing else. Takes over `end`; NULL is no memory. */
+static void limit(ss_tls_watch *w, ASN1_TIME *end)
+{
+  if (w->valid_until && (!end || ASN1_TIME_compare(end, w->valid_until) < 0)) {
+    ASN1_TIME_free(w->valid_until);
+    w->valid_until = end;
+  } else {
+    ASN1_TIME_free(end);
+  }
+}
+
+/* As long as the newest revocation list of an authority is good: a chain is not verified by one that has expired. */
+static void limit_by_lists(ss_tls_watch *w, X509_STORE_CTX *store, const X509_NAME *authority)
+{
+  STACK_OF(X509_CRL) *lists = X509_STORE_CTX_get1_crls(store, authority);
+  const ASN1_TIME *last = NULL;
+  for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
+    const ASN1_TIME *end = X509_CRL_get0_nextUpdate(sk_X509_CRL_value(lists, i));
+    if (end && (!last || ASN1_TIME_compare(end, last) > 0)) last = end;
+  }
+  if (last || !lists) limit(w, last ? ASN1_STRING_dup(last) : NULL);
+  sk_X509_CRL_pop_free(lists, X509_CRL_free);
+}
+
 static void limit_by_chain(ss_tls_watch *w, X509_STORE_CTX *store)
 {
   STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+  bool lists = X509_VERIFY_PARAM_get_flags(X509_STORE_CTX_get0_param(store)) & X509_V_FLAG_CRL_CHECK;
   const ASN1_TIME *first = NULL;
   for (int i = 0; i < sk_X509_num(chain); i++) {
     const ASN1_TIME *end = X509_get0_notAfter(sk_X509_value(chain, i));
     if (!first || ASN1_TIME_compare(end, first) < 0) first = end;
   }
   if (first) w->valid_until = ASN1_STRING_dup(first);
-}
-
-/* Takes over `end`. */
-static void limit_by_staple(ss_tls_watch *w, ASN1_TIME *end)
-{
-  if (w->valid_until && ASN1_TIME_compare(end, w->valid_until) < 0) {
-    ASN1_TIME_free(w->valid_until);
-    w->valid_until = end;
-  } else {
-    ASN1_TIME_free(end);
-  }
+  for (int i = 0; lists && i < sk_X509_num(chain); i++)
+    limit_by_lists(w, store, X509_get_issuer_name(sk_X509_value(chain, i)));
 }
 
 static int judge_chain(ss_tls_watch *w, X509_STORE_CTX *store)
@@ -90,7 +105,7 @@ static int on_staple(SSL *ssl, void *unused)
   const char *wrong = ss_tls_staple_judge(ssl, &next_update);
   ERR_pop_to_mark();
   if (!wrong) {
-    limit_by_staple(w, next_update);
+    limit(w, next_update);
     return 1;
   }
   w->proof = NULL;

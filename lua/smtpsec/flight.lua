@@ -124,7 +124,11 @@ function Flight:turn()
       return true
     end
     local ok, err, goodbye = nil, verb, nil
-    if kind then ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped) end
+    if kind then
+      ok, err, goodbye = hear(self, verb, tag, code, enhanced, text, skipped)
+    elseif head and tag then
+      self.heard, head.due = self.heard + tag, head.due - tag -- cut counts on
+    end
     if not ok then
       cut(self, err, goodbye)
       return nil, err

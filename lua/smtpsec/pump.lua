@@ -175,13 +175,16 @@ local function await(self, brief, before)
   while true do
     local ok, err = flush(self, bytes, ends, seconds)
     if ok then ok, err = fill(self, ends) end
-    if not ok then return nil, err end
+    if not ok then return nil, err, before end
     local kind, verb, tag, code, enhanced, text, skipped = conn:next(brief)
     if kind == "reply" then return told(self, kind, verb, tag, code, enhanced, text, before + skipped) end
     if kind == "secured" or kind == "challenge" then return kind, verb end
     if not kind then return self:refuse(verb, tag, code) end
     before, bytes, seconds = before + verb, conn:output(), left(self, ends)
-    if seconds == 0 then return timed_out(self, ends) end
+    if seconds == 0 then
+      ok, err = timed_out(self, ends)
+      return ok, err, before
+    end
   end
 end
 
@@ -191,7 +194,7 @@ end
 ---@return string kind "reply", "secured" or "challenge" (then: its bytes)
 ---@return string verb, integer tag, integer code, string? enhanced, string text of a reply: one line, controls escaped
 ---@return integer skipped
----@return nil, table err when the connection cannot go on
+---@return nil, table err, integer? skipped when the connection cannot go on; replies that had come may follow them
 function Pump:event(brief, at_hand)
   brief = brief and not self.on_event
   local kind, verb, tag, code, enhanced, text, skipped = self.conn:next(brief)

@@ -423,6 +423,43 @@ describe("a connection", function()
       assert.equal("protocol", (select(2, conn:next())))
       assert.equal("", conn:output())
     end)
+
+    -- A server that refuses a message in the middle, and leaves: what is still to be said cannot be said any more.
+    local function left_alone(replies)
+      local wire = session(ends:options "implicit", { { tls = ends.server } })
+      wire.client = { "event", "event", { "ehlo", "client.test" } }
+      local result = script.play(wire)
+      local conn, filter = result.conn, result.peer.filter
+      conn:mail "a@client.test"
+      conn:rcpt "b@mail.test"
+      script.drain(conn)
+      filter:write(replies)
+      filter:close_notify()
+      conn:feed(filter:output())
+      assert.equal("MAIL", (select(2, conn:next())))
+      conn:rcpt "c@mail.test"
+      assert.equal("", conn:output())
+      assert.is_true(conn:failed())
+      return conn
+    end
+
+    it("because TLS was over before all was sent still gives the replies that had come", function()
+      local conn = left_alone(ok .. "550 5.7.1 no\r\n421 bye\r\n")
+      assert.same({ "reply", "RCPT", 4, 550, "5.7.1", "no", 0 }, { conn:next() })
+      assert.equal("closed", (select(2, conn:quit())))
+      assert.same({ "reply", "RCPT", 5, 421, nil, "bye", 0 }, { conn:next() })
+      local last = { conn:next() }
+      assert.equal("closed", last[2])
+      assert.same(last, { conn:next() })
+    end)
+
+    it("so takes no reply to what was not sent", function()
+      local conn = left_alone(ok .. ok .. ok .. ok)
+      assert.equal("RCPT", (select(2, conn:next())))
+      local first = { conn:next() }
+      assert.equal("the server answered RCPT before it was sent", first[3])
+      assert.same(first, { conn:next() })
+    end)
   end)
 
   describe("takes bytes", function()

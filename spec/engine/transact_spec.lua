@@ -86,6 +86,24 @@ describe("transact", function()
     assert.equal("", drained(conn))
   end)
 
+  it("queues all of it where there is room for so many commands, however long their lines are", function()
+    local to, plus = {}, ("+"):rep(59) -- in ORCPT each becomes \x{2B}
+    local domain = (("d"):rep(62) .. "."):rep(2) .. ("d"):rep(62)
+    for i = 1, 500 do to[i] = ("%s%03dé@%s"):format(plus, i, domain) end
+    conn = script.ready(OFFERS .. "\nSMTPUTF8")
+    local every = { notify = { "success", "failure", "delay" }, orcpt = true }
+    assert.equal(501, (conn:transact("a@client.test", to, { smtputf8 = true }, every)))
+    local lines = 0
+    repeat
+      local wire = drained(conn)
+      local _, n = wire:gsub("\r\n", "")
+      lines = lines + n
+      conn:feed(OK:rep(n))
+      for _ = 1, n do assert.equal("reply", (conn:next())) end
+    until n == 0
+    assert.equal(501, lines)
+  end)
+
   it("queues only as much as goes, and what goes comes out whole as replies come", function()
     local count = 0
     local queued, last, ends, _

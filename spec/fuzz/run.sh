@@ -135,6 +135,8 @@ for target in conn conn_tls; do
     say f '334 \r\n'; printf 'n'; mess; printf 'z'; say f '334 \r\n'; printf 'z'; mess; say f '235 ok\r\n'
     printf 'z'; mess; } | seed $target mess
   { greeting 012; printf 'XXXXNB\100'; say f '421 bye\r\n'; printf 'ze'; } | seed $target leave
+  { greeting 010; printf 'M\000\000R\000\000w\377'; say f '250 ok\r\n550 no\r\n421 bye\r\n'; printf 'r\377'
+    say i '\027\003\003\000\005hello'; printf 'nR\000\000w\377z'; } | seed $target muted
 done
 printf '0000250-mail.test\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000\r\n' | seed reply ehlo
 printf '1234220 hi\r\n250-2.1.5 a\r\n250 2.1.5 b\r\n550 5.7.1 no\r\n354\r\n421 bye\r\n' | seed reply several

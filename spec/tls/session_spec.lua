@@ -185,24 +185,28 @@ describe("a TLS session", function()
     assert.is_true(connect(context, server, peer(session)).resumed)
   end)
 
-  it("ends when a certificate of its chain expires", function()
+  it("ends when a certificate of its chain expires, or a revocation list", function()
     local soon = os.time() + 3
     pki:ca("brief", { ca = "root", not_after = soon })
     local context = assert(core.context(settings))
-    local cases = {}
-    for _, certificate in ipairs {
-      pki:leaf { name = "brief leaf", ca = "root", san = "DNS:mail.test", not_after = soon },
-      pki:leaf { name = "below brief", ca = "brief", san = "DNS:mail.test" },
-    } do
-      local server = serve("TLSv1.2", certificate)
-      local facts, session = connect(context, server, peer())
+    local listed = assert(core.context {
+      ca_file = settings.ca_file, crl_file = pki:crl("root", nil, { name = "brief list", next_update = soon }),
+    })
+    local cases = {
+      { pki:leaf { name = "brief leaf", ca = "root", san = "DNS:mail.test", not_after = soon }, context },
+      { pki:leaf { name = "below brief", ca = "brief", san = "DNS:mail.test" }, context },
+      { leaf, listed, reason = "CRL has expired" },
+    }
+    for _, case in ipairs(cases) do
+      case.server = serve("TLSv1.2", case[1])
+      local facts, session = connect(case[2], case.server, peer())
       assert.equal("pkix", facts.authenticated)
-      assert.is_true(connect(context, server, peer(session)).resumed)
-      cases[#cases + 1] = { server = server, session = session }
+      assert.is_true(connect(case[2], case.server, peer(session)).resumed)
+      case.session = session
     end
     os.execute("sleep " .. soon - os.time() + 1)
     for _, case in ipairs(cases) do
-      assert.equal("certificate has expired", connect(context, case.server, peer(case.session)))
+      assert.equal(case.reason or "certificate has expired", connect(case[2], case.server, peer(case.session)))
     end
   end)
 end)
