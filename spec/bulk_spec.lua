@@ -156,6 +156,27 @@ describe("send_all", function()
       assert.is_true(seen.ahead <= 4, "drawn ahead: " .. seen.ahead)
     end)
 
+    for _, connections in ipairs { 1, 2 } do
+      it("no more, before it has gone, from a function that takes its time: connections = " .. connections, function()
+        local server = assert(sink.start { tls = "none", offer = { "PIPELINING", "CHUNKING" } })
+        local mailer = assert(smtpsec.new(talk.options(server)))
+        for _, seconds in ipairs { 0.1, 0 } do
+          local messages, seen = counting(8, function(i)
+            if seconds > 0 then process.sleep(seconds) end
+            return mail(i)
+          end)
+          for _, receipt in mailer:send_all(messages, { connections = connections }) do
+            assert.equal("accepted", receipt.status)
+            seen.given = seen.given + 1
+          end
+          assert.equal(8, seen.given)
+          if seconds > 0 then assert.equal(1, seen.ahead) else assert.equal(8, seen.ahead) end
+        end
+        mailer:close()
+        server:stop()
+      end)
+    end
+
     it("no more than twice the window while one mail keeps those behind it waiting", function()
       local server = assert(sink.start { tls = "none", offer = { "PIPELINING" },
         faults = { { at = "mail", match = "slow@", reply = "451 later", times = 1 } } })

@@ -23,6 +23,7 @@ local check = schema.record("options of send_all", {
 })
 
 local WINDOW = 64
+local LATE = 0.05 -- seconds, of a function that is asked for the next mail
 
 -- Errors of opening a connection that the next mail would meet just as well.
 local HOPELESS = { config = true, policy = true, tls = true, auth = true }
@@ -77,8 +78,11 @@ end
 
 -- The next mail; nil where there is none for now. One that cannot be sent is over at once.
 local function draw(self)
+  local now = self.mailer.driver.now
   while not self.drained and self.drawn - self.given < self.most do
+    local began = now()
     local fields = self.messages()
+    self.late = now() - began > LATE
     if fields == nil then
       self.drained = true
       return nil
@@ -179,8 +183,8 @@ local function submit(self, one, mail)
   finish(self, mail, self.mailer.driver.now())
 end
 
--- Gives the lanes what they have room for. Returns the seconds after which there will be more to give, where that is
--- a matter of time.
+-- Gives the lanes what they have room for, but not while a function that takes its time makes them wait for what they
+-- were given before. Returns the seconds after which there will be more to give, where that is a matter of time.
 local function fill(self)
   while not has_result(self) do
     local one = roomy(self)
@@ -196,6 +200,10 @@ local function fill(self)
       self.at = one
       submit(self, one, mail)
       self.at = false
+    end
+    if self.late then
+      self.late = false
+      return nil
     end
   end
 end
@@ -316,6 +324,7 @@ function bulk.run(mailer, messages, options, level)
     lanes = {}, later = {}, held = false, head = false, tail = false, hopeless = false,
     drawn = 0, told = 0, given = 0,
     at = false, -- the lane at work, where there is one alone
+    late = false, -- whether the last mail was long in coming
   }, Run)
   local connections = math.min(options.connections or 1, mailer.settings.pool.connections or math.huge)
   if connections > 1 then
