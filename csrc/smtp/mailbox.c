@@ -55,7 +55,7 @@ static bool holds_word(const char *s, size_t n)
 {
   const char *end = s + n, *at = memmem(s, n, "=?", 2);
   for (at = at ? at + 2 : end; end - at > 3; at++)
-    if (at[0] == '?' && strchr("BbQq", at[1]) && at[2] == '?')
+    if (at[0] == '?' && memchr("BbQq", at[1], 4) && at[2] == '?')
       return memmem(at + 3, (size_t)(end - at) - 3, "?=", 2) != NULL;
   return false;
 }

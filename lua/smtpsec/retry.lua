@@ -38,8 +38,8 @@ local function backoff(policy, attempt)
 end
 
 -- What is not the mail's fault is made good at once, and only once: a connection that had died while it was idle, and
--- an extension that the server offers and does not master. So does a mail go on whose recipients are too many for one
--- connection.
+-- an extension that the server offers and does not master. A mail whose recipients are too many for one connection goes
+-- on over the next one at once, too.
 local function at_once(mail)
   local failure = mail.failure
   if failure.retry_safe == false then return nil end

@@ -142,6 +142,9 @@ describe("a reader as a source", function()
     for words, failing in pairs {
       ["the reader failed: disk on fire"] = function() return nil, "disk on fire" end,
       ["the reader raised an error"] = function() error("boom") end,
+      ["the reader raised an error: a table"] = function()
+        error(setmetatable({}, { __tostring = function() error "no words" end }))
+      end,
       ["the reader returned a number"] = function() return 42 end,
       ["the reader returned a table"] = function() return {} end,
     } do

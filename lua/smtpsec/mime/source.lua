@@ -8,6 +8,7 @@
 -- encoded(encoding, field, to), which is then as open(), but returns no more than "" of what goes into the copy `to`
 -- (core.copy), where there is one.
 
+local callback = require "smtpsec.callback"
 local core = require "smtpsec.core"
 local printable = require "smtpsec.printable"
 local text = require "smtpsec.mime.text"
@@ -136,8 +137,8 @@ end
 local function call(reader, field, first)
   local ok, piece, why = pcall(reader)
   local kind = type(piece)
-  if not ok then return text.refuse(field, "the reader raised an error: %s", nil, tostring(piece)) end
-  if piece == nil and why ~= nil then return text.refuse(field, "the reader failed: %s", nil, tostring(why)) end
+  if not ok then return text.refuse(field, "the reader raised an error: %s", nil, callback.words(piece)) end
+  if piece == nil and why ~= nil then return text.refuse(field, "the reader failed: %s", nil, callback.words(why)) end
   if piece ~= nil and kind ~= "string" and not (first and kind == "function") then
     return text.refuse(field, "the reader returned a %s", "return strings, then nil", kind)
   end
